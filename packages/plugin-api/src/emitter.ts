@@ -1,0 +1,63 @@
+import type { Money } from '@chargeback/money';
+import type { z } from 'zod';
+import type { CostType } from './allocation.ts';
+import type { AllocationDetail } from './allocation-detail.ts';
+import type { Logger } from './logger.ts';
+import type { Window } from './window.ts';
+
+/** A row as it leaves the engine: one identity's share, added up over whatever is not a column here. */
+export interface ChargebackRow {
+  readonly ecosystem: string;
+  readonly tenantId: string;
+  /** Start of the line's window, or of the aggregation period. */
+  readonly timestamp: Date;
+  readonly resourceId: string | null;
+  readonly environmentId: string | null;
+  readonly productCategory: string;
+  readonly productType: string;
+  readonly identityId: string;
+  readonly costType: CostType;
+  readonly amount: Money;
+  readonly allocationMethod: string | null;
+  /** Null where the aggregation mixes several. */
+  readonly allocationDetail: AllocationDetail | null;
+}
+
+export type Aggregation = 'hourly' | 'daily' | 'monthly';
+
+/** The rows of one period for one emitter. Emitting a batch twice leaves one batch at the destination. */
+export interface EmissionBatch {
+  /** Derived from the calculations inside: the same content has the same id. */
+  readonly batchId: string;
+  readonly ecosystem: string;
+  readonly tenantId: string;
+  /** The day, or the month for monthly aggregation. */
+  readonly period: Window;
+  readonly aggregation: Aggregation | null;
+  /** In chunks, in the order of the columns; may be read once. */
+  readonly rows: AsyncIterable<readonly ChargebackRow[]>;
+}
+
+/** What the destination confirms; compared with what was sent. */
+export interface EmissionReceipt {
+  readonly rowCount: number;
+  /** Ledger units by currency. */
+  readonly totals: ReadonlyMap<Money['currency'], bigint>;
+}
+
+export interface Emitter {
+  emit(batch: EmissionBatch, signal: AbortSignal): Promise<EmissionReceipt>;
+}
+
+/** How an emitter is made; found by the `type` of an emitter spec. */
+export interface EmitterPlugin<Params = unknown> {
+  readonly type: string;
+  readonly params: z.ZodType<Params>;
+  create(params: Params, host: EmitterHost): Emitter;
+}
+
+export interface EmitterHost {
+  readonly logger: Logger;
+  readonly tenantId: string;
+  readonly ecosystem: string;
+}

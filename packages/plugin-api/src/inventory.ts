@@ -1,0 +1,58 @@
+import type { Metadata } from './json.ts';
+
+/** A thing that costs money or holds things that do. */
+export interface Resource {
+  readonly resourceId: string;
+  readonly resourceType: string;
+  readonly displayName: string | null;
+  readonly parentId: string | null;
+  readonly ownerId: string | null;
+  /** Null: it has always existed, as far as anyone knows. */
+  readonly createdAt: Date | null;
+  readonly deletedAt: Date | null;
+  readonly metadata: Metadata;
+}
+
+/** A person, team, service account or principal that a cost is attributed to. */
+export interface Identity {
+  readonly identityId: string;
+  readonly identityType: string;
+  readonly displayName: string | null;
+  /** Null: it has always existed, as far as anyone knows. */
+  readonly createdAt: Date | null;
+  readonly deletedAt: Date | null;
+  readonly metadata: Metadata;
+}
+
+/** Resources of one listing that succeeded, with the types it is authoritative for. */
+export interface ResourceBatch {
+  readonly authoritativeFor: readonly string[];
+  readonly resources: readonly Resource[];
+}
+
+/** Identities of one listing that succeeded, with the types it is authoritative for. */
+export interface IdentityBatch {
+  readonly authoritativeFor: readonly string[];
+  readonly identities: readonly Identity[];
+}
+
+/** Receives what nobody can be given. Never deleted, never part of `tenant_period`. */
+export const UNALLOCATED = 'UNALLOCATED';
+
+/** Identity type of {@link UNALLOCATED}. */
+export const SYSTEM_IDENTITY_TYPE = 'system';
+
+export const UNALLOCATED_IDENTITY: Identity = {
+  identityId: UNALLOCATED,
+  identityType: SYSTEM_IDENTITY_TYPE,
+  displayName: 'Unallocated Costs',
+  createdAt: null,
+  deletedAt: null,
+  metadata: {},
+};
+
+/** The inventory as it was in a window: everything whose lifetime overlaps it, sorted by id. */
+export interface Inventory {
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly identities: ReadonlyMap<string, Identity>;
+}

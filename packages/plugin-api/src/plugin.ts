@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import type { ProductRoute } from './allocation.ts';
+import type { BillingBatch } from './billing.ts';
+import type { Identity, IdentityBatch, ResourceBatch } from './inventory.ts';
+import type { Logger } from './logger.ts';
+import type { PluginSettingsBase } from './plugin-settings.ts';
+import type { MetricsSource } from './usage.ts';
+import type { Window } from './window.ts';
+
+/** The version of this contract that plugins name. */
+export const API_VERSION = 1;
+
+/** Options of a connection that differs from the process-wide one. */
+export interface FetchOptions {
+  /** PEM file of certificate authorities to trust besides the system's; relative to the configuration file. */
+  readonly caFile?: string;
+}
+
+/** What the engine hands a plugin instead of globals. */
+export interface PluginHost {
+  readonly logger: Logger;
+  readonly clock: () => Date;
+  readonly fetch: typeof fetch;
+  readonly createFetch: (options: FetchOptions) => typeof fetch;
+  /** Uniform in [0, 1), for jitter. */
+  readonly random: () => number;
+  /** Resolves after the delay, rejects when the signal aborts. */
+  readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Aborts when the tenant's run must stop. */
+  readonly signal: AbortSignal;
+  readonly tenantId: string;
+  /** Requests that may be in flight at once (`metrics_prefetch_workers`). */
+  readonly concurrency: number;
+}
+
+/** A live connection to one tenant's world. Disposed of in every path. */
+export interface Ecosystem extends AsyncDisposable {
+  readonly routes: readonly ProductRoute[];
+  /** Handles product types that have no route: they are never dropped. */
+  readonly fallback: ProductRoute;
+  /**
+   * `until_complete`: a day whose inputs are complete never changes at its source (metrics).
+   * `always`: the source restates days inside the lookback (a vendor's bill).
+   */
+  readonly regather: 'until_complete' | 'always';
+  /**
+   * The bill of a window of whole UTC days, in batches of one or more whole days, ascending. Together the
+   * batches cover the window; a window that failed is a batch with a problem of severity `error`.
+   */
+  billing(window: Window, signal: AbortSignal): AsyncIterable<BillingBatch>;
+  /** A batch names the types it is authoritative for; a listing that failed yields no batch and throws. */
+  resources?(window: Window, signal: AbortSignal): AsyncIterable<ResourceBatch>;
+  identities?(window: Window, signal: AbortSignal): AsyncIterable<IdentityBatch>;
+  readonly metrics?: MetricsSource;
+  /** Describes a name that was found in the metrics; it exists from the first day it was seen. */
+  identityFromUsage?(identityId: string): Identity;
+}
+
+/** An ecosystem: a vendor's world, or a way to construct a bill. */
+export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSettingsBase> {
+  readonly apiVersion: number;
+  /** Kebab-case key that tenants name. */
+  readonly ecosystem: string;
+  readonly aliases?: readonly string[];
+  /** Strict: an unknown key is an error. Extends the shape of `pluginSettingsBaseSchema`. */
+  readonly settings: z.ZodType<Settings>;
+  /** Connects. The settings have been parsed by the schema above. */
+  create(settings: Settings, host: PluginHost): Promise<Ecosystem>;
+}
+
+/** What a plugin's module exports. Pure: no I/O, no globals, called once. */
+export type Register = () => EcosystemPlugin;

@@ -1,0 +1,237 @@
+import type { Decimal } from '@chargeback/money';
+import type {
+  Aggregation,
+  AllocationDetail,
+  BillingLineItem,
+  ChargebackRow,
+  CostType,
+  Coverage,
+  Identity,
+  IdentityBatch,
+  Inventory,
+  IsoDate,
+  Problem,
+  ResourceBatch,
+  TierAttempt,
+  UsageDay,
+  UsageOutcome,
+  Window,
+} from '@chargeback/plugin-api';
+
+/** The inputs of one UTC day, written together in one transaction. */
+export interface GatheredDay {
+  readonly date: IsoDate;
+  /** The whole bill of the day: stored lines that are not here are withdrawn. */
+  readonly lines: readonly BillingLineItem[];
+  /** Replaces the stored usage of each query named; queries not named keep what they have. */
+  readonly usage: readonly UsageDay[];
+  /** Digest of the settings that decide what is gathered. */
+  readonly gatherFingerprint: string;
+  /** True when nothing is missing, so that a source that does not restate need not be asked again. */
+  readonly complete: boolean;
+  readonly gatheredAt: Date;
+}
+
+/** `gathered`: inputs stored, not calculated. `held`: calculated in part. `calculated`: every line has its rows. */
+export type DateStateName = 'gathered' | 'held' | 'calculated';
+
+export interface DateState {
+  readonly date: IsoDate;
+  readonly state: DateStateName;
+  readonly gatherFingerprint: string;
+  readonly complete: boolean;
+  readonly gatheredAt: Date;
+  /** Digest of the stored lines and usage, whatever order they arrived in. */
+  readonly inputDigest: string;
+  /** Digest of everything the last calculation depended on; null before the first. */
+  readonly calculationFingerprint: string | null;
+  /** Identifies the last calculation's result; null before the first. Emissions are keyed by it. */
+  readonly calculationId: string | null;
+  readonly calculatedAt: Date | null;
+  readonly lineCount: number;
+  readonly rowCount: number;
+  readonly heldLineCount: number;
+}
+
+/** Stored usage of one query on one day. */
+export interface StoredUsage {
+  readonly queryKey: string;
+  readonly resourceIds: readonly string[] | null;
+  readonly identityIds: readonly string[];
+  readonly values: readonly number[];
+  readonly coverage: Coverage;
+  readonly outcome: UsageOutcome;
+}
+
+export interface StoredDay {
+  readonly date: IsoDate;
+  /** Sorted by line id. */
+  readonly lines: readonly BillingLineItem[];
+  readonly usage: ReadonlyMap<string, StoredUsage>;
+  /** Failed tries per line id; survives gathering. */
+  readonly attempts: ReadonlyMap<string, number>;
+}
+
+/** One portion of a line with its rows in columns: entry i of each array belongs together. */
+export interface CalculatedPortion {
+  readonly costType: CostType;
+  readonly method: string;
+  readonly detail: AllocationDetail | null;
+  readonly chainTier: number | null;
+  readonly compositionIndex: number | null;
+  readonly compositionRatio: Decimal | null;
+  readonly tiersTried: readonly TierAttempt[];
+  readonly identityIds: readonly string[];
+  /** Ledger units. */
+  readonly units: readonly bigint[];
+  /** Share of the portion, 0 to 1, for audit only: never multiplied with money. */
+  readonly ratios: readonly number[];
+}
+
+export interface CalculatedLine {
+  readonly lineId: string;
+  /** `held`: no rows yet, the line is tried again; its whole cost is pending. */
+  readonly state: 'allocated' | 'held';
+  readonly retainedUnits: bigint;
+  readonly portions: readonly CalculatedPortion[];
+  /** Failed tries so far, this one included; 0 removes the counter. */
+  readonly attempts: number;
+}
+
+/** The result for one day: replaces the day's rows in one transaction. */
+export interface CalculatedDay {
+  readonly date: IsoDate;
+  readonly state: 'held' | 'calculated';
+  readonly calculationFingerprint: string;
+  readonly calculationId: string;
+  readonly calculatedAt: Date;
+  readonly runId: string;
+  readonly lines: readonly CalculatedLine[];
+  /** Replace the problems recorded for the day's calculation. */
+  readonly problems: readonly Problem[];
+}
+
+export type RunStatus = 'running' | 'completed' | 'failed' | 'interrupted';
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly startedAt: Date;
+  readonly endedAt: Date | null;
+  readonly status: RunStatus;
+  readonly datesGathered: number;
+  readonly datesCalculated: number;
+  readonly datesUnchanged: number;
+  readonly datesHeld: number;
+  readonly rowsWritten: number;
+}
+
+export interface EmissionRecord {
+  readonly emitter: string;
+  /** First day of the period that was emitted. */
+  readonly period: IsoDate;
+  readonly aggregation: Aggregation | null;
+  /** Batch id of the last emission that succeeded; null when none has. */
+  readonly batchId: string | null;
+  readonly status: 'emitted' | 'failed';
+  readonly attempts: number;
+  readonly emittedAt: Date;
+}
+
+/** Columns that rows can be grouped by. */
+export type RowDimension =
+  | 'date'
+  | 'month'
+  | 'resource_id'
+  | 'environment_id'
+  | 'product_category'
+  | 'product_type'
+  | 'identity_id'
+  | 'cost_type'
+  | 'allocation_method'
+  | 'allocation_detail';
+
+export interface RowTotal {
+  /** One value per dimension asked for, in that order. */
+  readonly key: readonly (string | null)[];
+  readonly currency: string;
+  readonly units: bigint;
+  readonly rowCount: number;
+}
+
+export type ReconciliationGrouping = 'line' | 'day' | 'month';
+
+/** `billed = allocated + retained + held` exactly, or `difference` says by how much not. Ledger units. */
+export interface ReconciliationRow {
+  /** Line id, day (`2026-02-01`) or month (`2026-02`). */
+  readonly key: string;
+  readonly date: IsoDate;
+  readonly currency: string;
+  readonly billed: bigint;
+  readonly allocated: bigint;
+  /** Part of `allocated` that went to UNALLOCATED. */
+  readonly unallocated: bigint;
+  readonly retained: bigint;
+  /** Cost of lines that are not calculated yet. */
+  readonly held: bigint;
+  readonly difference: bigint;
+}
+
+/**
+ * Everything one tenant remembers. A database belongs to one tenant. Each method is one transaction; no
+ * provider is ever called inside one.
+ */
+export interface Store extends AsyncDisposable {
+  /** Adds and updates what a listing returned. Does not delete what it did not. */
+  saveResources(batch: ResourceBatch, seenAt: Date): Promise<void>;
+  saveIdentities(batch: IdentityBatch, seenAt: Date): Promise<void>;
+  /**
+   * Records identities seen in metrics. One that is not known yet exists from `firstSeen`; one known only
+   * from metrics has its beginning moved to the earlier of the two.
+   */
+  observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void>;
+  /** Everything whose lifetime overlaps the window, in order of id. */
+  loadInventory(window: Window): Promise<Inventory>;
+  /** Instants inside the window at which a lifetime begins or ends, ascending: between two the inventory is the same. */
+  inventoryChanges(window: Window): Promise<Date[]>;
+
+  saveGatheredDay(day: GatheredDay): Promise<DateState>;
+  /** States of the days that have inputs, ascending. */
+  dateStates(window: Window): Promise<DateState[]>;
+  /** Undefined when the day has no inputs. */
+  loadDay(date: IsoDate): Promise<StoredDay | undefined>;
+  /** Coverage of each stored query of a day, without its rows. */
+  usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, { coverage: Coverage; outcome: UsageOutcome }>>;
+  saveCalculatedDay(day: CalculatedDay): Promise<void>;
+
+  startRun(runId: string, startedAt: Date): Promise<void>;
+  finishRun(run: RunRecord): Promise<void>;
+  /** Newest first. */
+  runs(limit: number): Promise<RunRecord[]>;
+  /** Replaces the problems of a stage (`gather`, `emit`) on the days named, or without a day when the list is empty. */
+  saveProblems(stage: 'gather' | 'emit', dates: readonly IsoDate[], problems: readonly Problem[]): Promise<void>;
+  /** Open problems, those without a day first, then by day. */
+  problems(window: Window): Promise<Problem[]>;
+
+  emissions(emitter: string): Promise<EmissionRecord[]>;
+  saveEmission(record: EmissionRecord): Promise<void>;
+
+  /**
+   * Rows of the window, added up over what is not a column, in chunks, in code-unit order of the columns.
+   * `daily` and `monthly` add up over the period; `allocationDetail` is then null where it differs.
+   */
+  rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]>;
+  /** Exact totals of rows whose day is in the window, largest first. */
+  totals(window: Window, dimensions: readonly RowDimension[]): Promise<RowTotal[]>;
+  reconcile(window: Window, grouping: ReconciliationGrouping): Promise<ReconciliationRow[]>;
+  /** Display facts of the identities named. */
+  identities(identityIds: readonly string[]): Promise<ReadonlyMap<string, Identity>>;
+}
+
+export interface OpenStoreOptions {
+  /** `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`. */
+  readonly connectionString: string;
+  readonly ecosystem: string;
+  readonly tenantId: string;
+  /** Folder that relative database paths start from. */
+  readonly workingDirectory: string;
+}

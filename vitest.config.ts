@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: { conditions: ['@chargeback/source'] },
+  ssr: { resolve: { conditions: ['@chargeback/source', 'node', 'import', 'module', 'default'] } },
+  test: {
+    include: ['{packages,plugins,apps}/*/test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
