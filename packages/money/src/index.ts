@@ -16,6 +16,12 @@ export {
 } from './money.ts';
 export { MoneyError, type MoneyErrorCode } from './money-error.ts';
 export { moneyFromDecimal, type ParsedMoney, parseMoney } from './parse-money.ts';
-export { compareKeys, fractionOfMoney, type Share, splitByWeight, type WeightedRecipient } from './split-by-weight.ts';
+export {
+  compareKeys,
+  fractionOfMoney,
+  type Share,
+  splitByWeight,
+  type WeightedRecipient,
+} from './split-by-weight.ts';
 export { assertRatios, RATIO_TOLERANCE, splitPortions } from './split-portions.ts';
 export { type Weight, weightFromSample } from './weight.ts';

@@ -57,7 +57,7 @@ function inKeyOrder(recipients: readonly WeightedRecipient[]): readonly Weighted
     }
   }
   if (ordered) return recipients;
-  const sorted = [...recipients].sort((left, right) => compareKeys(left.key, right.key));
+  const sorted = recipients.toSorted((left, right) => compareKeys(left.key, right.key));
   for (let index = 1; index < sorted.length; index += 1) {
     if (sorted[index - 1]!.key === sorted[index]!.key) {
       throw new MoneyError('CB_MONEY_WEIGHT', `recipient ${JSON.stringify(sorted[index]!.key)} occurs twice`);
@@ -81,7 +81,11 @@ function sumOfWeights(recipients: readonly WeightedRecipient[]): bigint {
   return sum;
 }
 
-function roundedShares(recipients: readonly WeightedRecipient[], quanta: bigint, weightSum: bigint): bigint[] {
+function roundedShares(
+  recipients: readonly WeightedRecipient[],
+  quanta: bigint,
+  weightSum: bigint,
+): bigint[] {
   const doubledSum = weightSum * 2n;
   return recipients.map(({ weight }) => (quanta * weight * 2n + weightSum) / doubledSum);
 }
@@ -140,4 +144,3 @@ export function fractionOfMoney(total: Money, numerator: bigint, denominator: bi
   const roundUp = twiceRest > denominator || (twiceRest === denominator && quotient % 2n === 1n);
   return { units: (quotient + (roundUp ? 1n : 0n)) * sign, currency: total.currency };
 }
-

@@ -6,8 +6,10 @@ export const ALLOCATION_DETAILS = {
   NO_METRICS_LOCATED: 'No metrics speak of this line; evenly across the known identities.',
   METRICS_FETCH_FAILED: 'The metrics source could not be asked; evenly across the known identities.',
   NO_USAGE_FOR_ACTIVE_IDENTITIES: 'Metrics exist but every value is zero.',
-  NO_ACTIVE_IDENTITIES_LOCATED: 'No identity was active on the resource; across all identities of the period.',
-  NO_METRICS_NO_ACTIVE_IDENTITIES_LOCATED: 'Neither metrics nor active identities; across all identities of the period.',
+  NO_ACTIVE_IDENTITIES_LOCATED:
+    'No identity was active on the resource; across all identities of the period.',
+  NO_METRICS_NO_ACTIVE_IDENTITIES_LOCATED:
+    'Neither metrics nor active identities; across all identities of the period.',
   NO_IDENTITIES_LOCATED: 'Nobody could be identified; to the resource or to UNALLOCATED.',
   NO_OWNER_LOCATED: 'The resource has no known owner.',
   USING_DEFAULT_ALLOCATOR: 'The product type is charged to its resource by definition.',

@@ -64,7 +64,7 @@ export function makeProblem(
 /** The chain of messages of an error and its causes, outermost first. */
 export function describeCause(error: unknown): string {
   const messages: string[] = [];
-  for (let current: unknown = error; current !== undefined && current !== null && messages.length < 6; ) {
+  for (let current: unknown = error; current !== undefined && current !== null && messages.length < 6;) {
     messages.push(current instanceof Error ? current.message : String(current));
     current = current instanceof Error ? current.cause : undefined;
   }

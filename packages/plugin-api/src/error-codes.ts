@@ -7,77 +7,267 @@ export interface ErrorCodeEntry {
   readonly exitCode: ExitCode;
 }
 
-const entry = (exitCode: ExitCode, meaning: string, fix: string): ErrorCodeEntry => ({ meaning, fix, exitCode });
+const entry = (exitCode: ExitCode, meaning: string, fix: string): ErrorCodeEntry => ({
+  meaning,
+  fix,
+  exitCode,
+});
 
 /** Every code, by area. `docs/errors.md` is generated from this table; retired codes are never reused. */
 export const ERROR_CODES = {
   // Money
   CB_MONEY_CURRENCY: entry(1, 'Two currencies met in one sum.', 'Bill each currency in a tenant of its own.'),
-  CB_MONEY_PARSE: entry(1, 'An amount is not a finite decimal number.', 'Correct the amount at its source; the line is held, not dropped.'),
-  CB_MONEY_TOO_LARGE: entry(1, 'An amount does not fit the ledger (about 92 billion of the currency).', 'Check the unit of the rate or of the quantity.'),
-  CB_MONEY_WEIGHT: entry(1, 'A split was asked for with unusable weights.', 'Make the allocator return non-negative weights, at least one of them positive, each recipient once.'),
+  CB_MONEY_PARSE: entry(
+    1,
+    'An amount is not a finite decimal number.',
+    'Correct the amount at its source; the line is held, not dropped.',
+  ),
+  CB_MONEY_TOO_LARGE: entry(
+    1,
+    'An amount does not fit the ledger (about 92 billion of the currency).',
+    'Check the unit of the rate or of the quantity.',
+  ),
+  CB_MONEY_WEIGHT: entry(
+    1,
+    'A split was asked for with unusable weights.',
+    'Make the allocator return non-negative weights, at least one of them positive, each recipient once.',
+  ),
 
   // Configuration
-  CB_CONFIG_INVALID: entry(2, 'The configuration has problems; each is listed.', 'Mend the listed places; `chargeback validate` checks without running.'),
-  CB_CONFIG_READ: entry(2, 'A configuration or environment file cannot be read.', 'Check the path and that the file is readable.'),
+  CB_CONFIG_INVALID: entry(
+    2,
+    'The configuration has problems; each is listed.',
+    'Mend the listed places; `chargeback validate` checks without running.',
+  ),
+  CB_CONFIG_READ: entry(
+    2,
+    'A configuration or environment file cannot be read.',
+    'Check the path and that the file is readable.',
+  ),
   CB_CONFIG_YAML: entry(2, 'The file is not valid YAML.', 'Correct the YAML at the place shown.'),
-  CB_CONFIG_UNKNOWN_KEY: entry(2, 'A key means nothing here.', 'Use the nearest name offered, or remove the key.'),
-  CB_CONFIG_VALUE: entry(2, 'A value is missing, of the wrong kind or out of bounds.', 'Write a value as described.'),
-  CB_CONFIG_VARIABLE: entry(2, 'An environment variable that the configuration names is not set.', 'Set it, put it into the .env file, or give a default: ${NAME:-default}.'),
-  CB_CONFIG_SHARED_DATABASE: entry(2, 'Two tenants name the same database.', 'Give each tenant its own storage.connection_string.'),
-  CB_CONFIG_IGNORED_KEY: entry(2, 'A key of the existing product has no meaning here and is ignored.', 'Remove the key.'),
+  CB_CONFIG_UNKNOWN_KEY: entry(
+    2,
+    'A key means nothing here.',
+    'Use the nearest name offered, or remove the key.',
+  ),
+  CB_CONFIG_VALUE: entry(
+    2,
+    'A value is missing, of the wrong kind or out of bounds.',
+    'Write a value as described.',
+  ),
+  CB_CONFIG_VARIABLE: entry(
+    2,
+    'An environment variable that the configuration names is not set.',
+    'Set it, put it into the .env file, or give a default: ${NAME:-default}.',
+  ),
+  CB_CONFIG_SHARED_DATABASE: entry(
+    2,
+    'Two tenants name the same database.',
+    'Give each tenant its own storage.connection_string.',
+  ),
+  CB_CONFIG_IGNORED_KEY: entry(
+    2,
+    'A key of the existing product has no meaning here and is ignored.',
+    'Remove the key.',
+  ),
   CB_CONFIG_UNKNOWN_TENANT: entry(2, 'No tenant of that name is configured.', 'Use one of the names listed.'),
 
   // Plugins
   CB_PLUGIN_LOAD: entry(2, 'A plugin could not be loaded.', 'Mend the cause shown; the other plugins go on.'),
-  CB_PLUGIN_DUPLICATE: entry(2, 'Two plugins register the same ecosystem.', 'Remove one of them or rename its ecosystem.'),
-  CB_PLUGIN_API_VERSION: entry(2, 'A plugin was written for another version of the contract.', 'Install a version of the plugin made for this engine.'),
-  CB_PLUGIN_UNKNOWN_ECOSYSTEM: entry(2, 'A tenant names an ecosystem that no plugin registered.', 'Use one of the ecosystems listed, or mend the plugin that failed to load.'),
-  CB_PLUGIN_CREATE: entry(1, 'A plugin could not be started for a tenant.', 'Mend the cause shown; the tenant is retried at the next run.'),
-  CB_PLUGIN_DUPLICATE_PRODUCT: entry(2, 'An ecosystem declares one product type twice.', 'Give each product type one route.'),
+  CB_PLUGIN_DUPLICATE: entry(
+    2,
+    'Two plugins register the same ecosystem.',
+    'Remove one of them or rename its ecosystem.',
+  ),
+  CB_PLUGIN_API_VERSION: entry(
+    2,
+    'A plugin was written for another version of the contract.',
+    'Install a version of the plugin made for this engine.',
+  ),
+  CB_PLUGIN_UNKNOWN_ECOSYSTEM: entry(
+    2,
+    'A tenant names an ecosystem that no plugin registered.',
+    'Use one of the ecosystems listed, or mend the plugin that failed to load.',
+  ),
+  CB_PLUGIN_CREATE: entry(
+    1,
+    'A plugin could not be started for a tenant.',
+    'Mend the cause shown; the tenant is retried at the next run.',
+  ),
+  CB_PLUGIN_DUPLICATE_PRODUCT: entry(
+    2,
+    'An ecosystem declares one product type twice.',
+    'Give each product type one route.',
+  ),
 
   // Metrics
-  CB_METRICS_UNREACHABLE: entry(1, 'The metrics server could not be reached.', 'Check metrics.url, the network and that the server is up.'),
-  CB_METRICS_TIMEOUT: entry(1, 'The metrics server did not answer in time.', 'Raise metrics.timeout_seconds, or make the query cheaper.'),
-  CB_METRICS_AUTH: entry(1, 'The metrics server refused the credentials.', 'Check metrics.auth_type and its credentials.'),
-  CB_METRICS_RATE_LIMITED: entry(1, 'The metrics server kept asking to slow down.', 'Lower metrics_prefetch_workers or raise the limit of the server.'),
-  CB_METRICS_SERVER: entry(1, 'The metrics server answered with an error.', 'Look into the log of the metrics server.'),
-  CB_METRICS_QUERY: entry(1, 'The metrics server rejected a query.', 'Correct the query; try it in the server\'s own page.'),
-  CB_METRICS_ANSWER: entry(1, 'The answer is not one of the Prometheus HTTP API.', 'Point metrics.url at a Prometheus-compatible server, path prefix included.'),
-  CB_METRICS_SAMPLE: entry(1, 'Samples that are NaN, infinite or negative were set aside.', 'Correct the query; the coverage is lowered by the rejected samples.'),
-  CB_METRICS_LABEL: entry(1, 'A series does not carry the label that names the identity or the resource.', 'Aggregate by that label: sum by (<label>) (…).'),
-  CB_METRICS_PARTIAL: entry(1, 'The metrics server warned that its answer is not whole.', 'Look into the warning; the coverage of the day is not complete.'),
-  CB_METRICS_TOO_LARGE: entry(1, 'An answer is larger than the bound.', 'Aggregate in the query, or raise metrics.max_response_bytes.'),
+  CB_METRICS_UNREACHABLE: entry(
+    1,
+    'The metrics server could not be reached.',
+    'Check metrics.url, the network and that the server is up.',
+  ),
+  CB_METRICS_TIMEOUT: entry(
+    1,
+    'The metrics server did not answer in time.',
+    'Raise metrics.timeout_seconds, or make the query cheaper.',
+  ),
+  CB_METRICS_AUTH: entry(
+    1,
+    'The metrics server refused the credentials.',
+    'Check metrics.auth_type and its credentials.',
+  ),
+  CB_METRICS_RATE_LIMITED: entry(
+    1,
+    'The metrics server kept asking to slow down.',
+    'Lower metrics_prefetch_workers or raise the limit of the server.',
+  ),
+  CB_METRICS_SERVER: entry(
+    1,
+    'The metrics server answered with an error.',
+    'Look into the log of the metrics server.',
+  ),
+  CB_METRICS_QUERY: entry(
+    1,
+    'The metrics server rejected a query.',
+    "Correct the query; try it in the server's own page.",
+  ),
+  CB_METRICS_ANSWER: entry(
+    1,
+    'The answer is not one of the Prometheus HTTP API.',
+    'Point metrics.url at a Prometheus-compatible server, path prefix included.',
+  ),
+  CB_METRICS_SAMPLE: entry(
+    1,
+    'Samples that are NaN, infinite or negative were set aside.',
+    'Correct the query; the coverage is lowered by the rejected samples.',
+  ),
+  CB_METRICS_LABEL: entry(
+    1,
+    'A series does not carry the label that names the identity or the resource.',
+    'Aggregate by that label: sum by (<label>) (…).',
+  ),
+  CB_METRICS_PARTIAL: entry(
+    1,
+    'The metrics server warned that its answer is not whole.',
+    'Look into the warning; the coverage of the day is not complete.',
+  ),
+  CB_METRICS_TOO_LARGE: entry(
+    1,
+    'An answer is larger than the bound.',
+    'Aggregate in the query, or raise metrics.max_response_bytes.',
+  ),
 
   // Usage and coverage
-  CB_USAGE_INCOMPLETE: entry(1, 'Metrics of a day are missing in part or altogether.', 'Mend the gap, or choose missing_usage: estimate or fallback.'),
+  CB_USAGE_INCOMPLETE: entry(
+    1,
+    'Metrics of a day are missing in part or altogether.',
+    'Mend the gap, or choose missing_usage: estimate or fallback.',
+  ),
 
   // Billing and allocation
-  CB_BILLING_GATHER: entry(1, 'The bill of a window could not be gathered.', 'Mend the cause shown; the dates are tried again at the next run.'),
-  CB_INVENTORY_GATHER: entry(1, 'Resources or identities could not be listed.', 'Mend the cause shown; what was known stays known.'),
-  CB_LINE_INVALID: entry(1, 'A billing line is not usable.', 'Mend the plugin that yielded it; the date is held.'),
-  CB_ALLOCATION_FAILED: entry(1, 'An allocator or resolver failed on a line.', 'Mend the allocator; after allocation_retry_limit tries the line goes to UNALLOCATED.'),
-  CB_ALLOCATION_UNKNOWN_PRODUCT: entry(1, 'A product type has no route; its cost went to the fallback route.', 'Add a route or an override for the product type.'),
-  CB_UNCONSERVED: entry(3, 'Rows and retained cost of a line do not add up to the line. Nothing was written.', 'Report this as a defect, with the line.'),
-  CB_GRANULARITY_UNKNOWN: entry(2, 'A line has a granularity that is neither built in nor configured.', 'Add it to plugin_settings.granularity_durations.'),
+  CB_BILLING_GATHER: entry(
+    1,
+    'The bill of a window could not be gathered.',
+    'Mend the cause shown; the dates are tried again at the next run.',
+  ),
+  CB_INVENTORY_GATHER: entry(
+    1,
+    'Resources or identities could not be listed.',
+    'Mend the cause shown; what was known stays known.',
+  ),
+  CB_LINE_INVALID: entry(
+    1,
+    'A billing line is not usable.',
+    'Mend the plugin that yielded it; the date is held.',
+  ),
+  CB_ALLOCATION_FAILED: entry(
+    1,
+    'An allocator or resolver failed on a line.',
+    'Mend the allocator; after allocation_retry_limit tries the line goes to UNALLOCATED.',
+  ),
+  CB_ALLOCATION_MODEL: entry(
+    2,
+    'An allocation model is built wrongly.',
+    'End a chain with one terminal model; let the ratios of a composite add up to 1.',
+  ),
+  CB_ALLOCATION_MODEL: entry(
+    2,
+    'An allocation model is built wrongly.',
+    'Mend the chain or composite named: its last tier must be terminal, its ratios must add up to 1.',
+  ),
+  CB_ALLOCATION_UNKNOWN_PRODUCT: entry(
+    1,
+    'A product type has no route; its cost went to the fallback route.',
+    'Add a route or an override for the product type.',
+  ),
+  CB_UNCONSERVED: entry(
+    3,
+    'Rows and retained cost of a line do not add up to the line. Nothing was written.',
+    'Report this as a defect, with the line.',
+  ),
+  CB_GRANULARITY_UNKNOWN: entry(
+    2,
+    'A line has a granularity that is neither built in nor configured.',
+    'Add it to plugin_settings.granularity_durations.',
+  ),
   CB_RUN_INTERRUPTED: entry(1, 'The run was asked to stop.', 'Run again; it resumes where it stopped.'),
 
   // Storage
-  CB_STORAGE_CONNECTION: entry(2, 'A storage.connection_string cannot be understood.', 'Write sqlite:///relative/path.db or sqlite:////absolute/path.db.'),
-  CB_STORAGE_OPEN: entry(2, 'The database cannot be opened.', 'Check that the directory exists and that the file is writable.'),
-  CB_STORAGE_OWNER: entry(2, 'The database belongs to another tenant.', 'Give this tenant its own storage.connection_string.'),
-  CB_STORAGE_VERSION: entry(2, 'The database was written by a newer version of this program.', 'Install that version or a later one.'),
-  CB_STORAGE_BUSY: entry(1, 'Another process holds the database.', 'Let the other process finish, then run again.'),
-  CB_STORAGE_WRITE: entry(1, 'The database could not be written.', 'Check the free space and the permissions; nothing half-written is kept.'),
+  CB_STORAGE_CONNECTION: entry(
+    2,
+    'A storage.connection_string cannot be understood.',
+    'Write sqlite:///relative/path.db or sqlite:////absolute/path.db.',
+  ),
+  CB_STORAGE_OPEN: entry(
+    2,
+    'The database cannot be opened.',
+    'Check that the directory exists and that the file is writable.',
+  ),
+  CB_STORAGE_OWNER: entry(
+    2,
+    'The database belongs to another tenant.',
+    'Give this tenant its own storage.connection_string.',
+  ),
+  CB_STORAGE_VERSION: entry(
+    2,
+    'The database was written by a newer version of this program.',
+    'Install that version or a later one.',
+  ),
+  CB_STORAGE_BUSY: entry(
+    1,
+    'Another process holds the database.',
+    'Let the other process finish, then run again.',
+  ),
+  CB_STORAGE_WRITE: entry(
+    1,
+    'The database could not be written.',
+    'Check the free space and the permissions; nothing half-written is kept.',
+  ),
 
   // Emitters
-  CB_EMIT_FAILED: entry(1, 'An emitter failed; the rows are safe in the database.', 'Mend the cause shown; the date is emitted again at the next run.'),
-  CB_EMIT_PATH: entry(2, 'An output file would lie outside output_dir.', 'Remove path separators and .. from filename_template.'),
+  CB_EMIT_FAILED: entry(
+    1,
+    'An emitter failed; the rows are safe in the database.',
+    'Mend the cause shown; the date is emitted again at the next run.',
+  ),
+  CB_EMIT_PATH: entry(
+    2,
+    'An output file would lie outside output_dir.',
+    'Remove path separators and .. from filename_template.',
+  ),
   CB_EMIT_SETTINGS: entry(2, 'An emitter is configured wrongly.', 'Write the parameters as described.'),
-  CB_EMIT_RECEIPT: entry(1, 'An emitter confirmed other rows or another total than it was given.', 'Mend the emitter; the date is emitted again.'),
+  CB_EMIT_RECEIPT: entry(
+    1,
+    'An emitter confirmed other rows or another total than it was given.',
+    'Mend the emitter; the date is emitted again.',
+  ),
 
   // Command line
-  CB_RECONCILE_DIFFERENCE: entry(3, 'Billed, allocated and retained cost do not add up.', 'Report this as a defect, with the lines shown.'),
+  CB_RECONCILE_DIFFERENCE: entry(
+    3,
+    'Billed, allocated and retained cost do not add up.',
+    'Report this as a defect, with the lines shown.',
+  ),
   CB_INTERNAL: entry(1, 'Something unforeseen.', 'Report this as a defect, with the message and its cause.'),
 } as const satisfies Record<string, ErrorCodeEntry>;
 

@@ -12,7 +12,11 @@ export const emitterSpecSchema = z.strictObject({
     .transform((value) => value ?? null)
     .describe('Period that rows are added up to; not finer than chargeback_granularity.'),
   params: z.record(z.string(), z.unknown()).default({}),
-  lookback_days: z.int().min(1).nullish().transform((value) => value ?? null),
+  lookback_days: z
+    .int()
+    .min(1)
+    .nullish()
+    .transform((value) => value ?? null),
 });
 
 export type EmitterSpec = z.output<typeof emitterSpecSchema>;
@@ -27,7 +31,11 @@ export const pluginSettingsBaseSchema = z.strictObject({
   identity_resolution_overrides: productTypeMap
     .default({})
     .describe('Product type to dotted path of an identity resolver.'),
-  min_refresh_gap_seconds: z.int().min(0).default(1800).describe('A gather younger than this is not repeated.'),
+  min_refresh_gap_seconds: z
+    .int()
+    .min(0)
+    .default(1800)
+    .describe('A gather younger than this is not repeated.'),
   granularity_durations: z
     .record(z.string().min(1), z.int().min(1))
     .default({})

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ProductRoute } from './allocation.ts';
 import type { BillingBatch } from './billing.ts';
 import type { Identity, IdentityBatch, ResourceBatch } from './inventory.ts';
+import type { Json } from './json.ts';
 import type { Logger } from './logger.ts';
 import type { PluginSettingsBase } from './plugin-settings.ts';
 import type { MetricsSource } from './usage.ts';
@@ -9,6 +10,9 @@ import type { Window } from './window.ts';
 
 /** The version of this contract that plugins name. */
 export const API_VERSION = 1;
+
+/** The standard `fetch`, or something that behaves like it. */
+export type Fetch = typeof globalThis.fetch;
 
 /** Options of a connection that differs from the process-wide one. */
 export interface FetchOptions {
@@ -20,8 +24,8 @@ export interface FetchOptions {
 export interface PluginHost {
   readonly logger: Logger;
   readonly clock: () => Date;
-  readonly fetch: typeof fetch;
-  readonly createFetch: (options: FetchOptions) => typeof fetch;
+  readonly fetch: Fetch;
+  readonly createFetch: (options: FetchOptions) => Fetch;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
   /** Resolves after the delay, rejects when the signal aborts. */
@@ -43,6 +47,8 @@ export interface Ecosystem extends AsyncDisposable {
    * `always`: the source restates days inside the lookback (a vendor's bill).
    */
   readonly regather: 'until_complete' | 'always';
+  /** The settings that decide what is gathered. When they change, the source is asked again. No secrets. */
+  readonly gatherKey: Json;
   /**
    * The bill of a window of whole UTC days, in batches of one or more whole days, ascending. Together the
    * batches cover the window; a window that failed is a batch with a problem of severity `error`.

@@ -13,6 +13,11 @@ export interface UsageQuery {
   /** Counter increases are summed, gauges averaged; `max` keeps the peak. */
   readonly reduce: 'sum' | 'mean' | 'max';
   readonly identityLabel: string;
+  /**
+   * `every_instant` (the default): an instant without a sample lowers the coverage. `any_instant`: the query
+   * only asks who exists, so one instant that answered makes the day whole.
+   */
+  readonly expects?: 'every_instant' | 'any_instant';
   /** Label that holds the resource id; null when the query speaks of the whole tenant. */
   readonly resourceLabel: string | null;
 }

@@ -208,7 +208,11 @@ export interface Store extends AsyncDisposable {
   /** Newest first. */
   runs(limit: number): Promise<RunRecord[]>;
   /** Replaces the problems of a stage (`gather`, `emit`) on the days named, or without a day when the list is empty. */
-  saveProblems(stage: 'gather' | 'emit', dates: readonly IsoDate[], problems: readonly Problem[]): Promise<void>;
+  saveProblems(
+    stage: 'gather' | 'emit',
+    dates: readonly IsoDate[],
+    problems: readonly Problem[],
+  ): Promise<void>;
   /** Open problems, those without a day first, then by day. */
   problems(window: Window): Promise<Problem[]>;
 

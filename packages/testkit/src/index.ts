@@ -1,1 +1,20 @@
-export {};
+export type { Fault, FaultEffect, FaultPlan } from './simulator/faults.ts';
+export {
+  fictionalCompany,
+  type FictionalCompany,
+  type FictionalCompanyOptions,
+} from './simulator/fictional-company.ts';
+export type { CompanyPrincipal, CompanyTeam } from './simulator/company-principals.ts';
+export type { SimulatedPaths } from './simulator/generic-metrics-config.ts';
+export type { Labels, MetricDefinition, SeriesDefinition } from './simulator/metric-definition.ts';
+export {
+  createMetricsModel,
+  type MetricsModel,
+  type MetricsModelOptions,
+} from './simulator/metrics-model.ts';
+export { type OpenMetricsOptions, toOpenMetrics } from './simulator/open-metrics.ts';
+export { type PrometheusSimulator, startPrometheusSimulator } from './simulator/prometheus-simulator.ts';
+export { scaleConfigYaml, scaleModel, type ScaleOptions, scaleRowsPerDay } from './simulator/scale-model.ts';
+export type { SimulatorControl, SimulatorOptions } from './simulator/simulator-core.ts';
+export { createSimulatorFetch, type SimulatorFetch } from './simulator/simulator-fetch.ts';
+export type { RecordedRequest, SimulatorRequest } from './simulator/simulator-request.ts';

@@ -1,1 +1,14 @@
-export {};
+import { API_VERSION, type EcosystemPlugin } from '@chargeback/plugin-api';
+import { createGenericMetrics } from './create.ts';
+import { type Settings, settingsSchema } from './settings.ts';
+
+/** Bills anything that Prometheus measures, from rates in YAML. */
+export function register(): EcosystemPlugin<Settings> {
+  return {
+    apiVersion: API_VERSION,
+    ecosystem: 'generic-metrics',
+    aliases: ['generic_metrics_only'],
+    settings: settingsSchema,
+    create: createGenericMetrics,
+  };
+}

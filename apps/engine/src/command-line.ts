@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError } from '@chargeback/config';
+import { ChargebackError, describeCause, ERROR_CODES } from '@chargeback/plugin-api';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { configSchema } from './commands/config-schema.ts';
+import { demo, type DemoOptions } from './commands/demo.ts';
+import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
+import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
+import { run, type RunCommandOptions } from './commands/run.ts';
+import { validate, type ValidateOptions } from './commands/validate.ts';
+import { paintFor } from './output/format.ts';
+import type { ProcessContext } from './session.ts';
+import { abortOnSignals } from './signals.ts';
+import { parseDay } from './window.ts';
+
+type Action = (signal: AbortSignal) => Promise<number>;
+
+/** Runs one command and says how the process should end. */
+export async function runCommandLine(argv: readonly string[], context: NodeJS.Process): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(context, async (action) => {
+    exitCode = await guarded(action, context);
+  });
+  try {
+    await program.parseAsync([...argv]);
+  } catch (cause) {
+    if (!(cause instanceof CommanderError)) throw cause;
+    return cause.exitCode === 0 ? 0 : 2;
+  }
+  return exitCode;
+}
+
+function createProgram(context: ProcessContext, start: (action: Action) => Promise<void>): Command {
+  const program = new Command('chargeback')
+    .description('Says who caused an infrastructure bill, to the last digit.')
+    .version(ownVersion())
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    });
+  addRun(program, (options) => start((signal) => run(options, context, signal)));
+  withConfig(program.command('validate').description('check the configuration without running anything'))
+    .option('--json', 'print JSON')
+    .action((options: ValidateOptions) => start(() => validate(options, context)));
+  addReconcile(program, (options) => start(() => reconcile(options, context)));
+  program
+    .command('plugins')
+    .description('the ecosystems that are there')
+    .command('list')
+    .description('list ecosystems, where they come from and what failed to load')
+    .option('--config <file>', 'configuration that names further plugins')
+    .option('--env-file <file>', 'environment file')
+    .option('--json', 'print JSON')
+    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+  program
+    .command('config')
+    .description('about the configuration file')
+    .command('schema')
+    .description('print its JSON schema, for editors')
+    .action(() => start(() => configSchema(context)));
+  program
+    .command('demo')
+    .description('bill 30 days of a fictional company, with nothing to set up')
+    .option('--output <folder>', 'folder for the database and the CSV files', 'demo-output')
+    .option('--json', 'print JSON')
+    .action((options: DemoOptions) => start((signal) => demo(options, context, signal)));
+  return program;
+}
+
+function withConfig(command: Command): Command {
+  return command
+    .requiredOption('--config <file>', 'configuration file (YAML)')
+    .option('--env-file <file>', 'environment file; default: .env beside the configuration');
+}
+
+function withRange(command: Command): Command {
+  return command
+    .option('--from <day>', 'first day (YYYY-MM-DD); default: lookback_days ago', dayArgument)
+    .option('--to <day>', 'last day, included; default: the day before cutoff_days ago', dayArgument);
+}
+
+function addRun(program: Command, action: (options: RunCommandOptions) => Promise<void>): void {
+  withRange(withConfig(program.command('run').description('gather, calculate, store and emit, once')))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--once', 'run one cycle and exit (the only mode of this command)')
+    .option('--regather', 'ask the source again also for days that are complete')
+    .option('--json', 'print JSON')
+    .action(action);
+}
+
+function addReconcile(program: Command, action: (options: ReconcileOptions) => Promise<void>): void {
+  withRange(
+    withConfig(program.command('reconcile').description('compare what was billed with what was allocated')),
+  )
+    .requiredOption('--tenant <name>', 'the tenant')
+    .addOption(
+      new Option('--by <grouping>', 'one row per').choices(['line', 'day', 'month']).default('month'),
+    )
+    .option('--json', 'print JSON')
+    .action(action);
+}
+
+function dayArgument(text: string): string {
+  try {
+    return parseDay(text);
+  } catch (cause) {
+    throw new InvalidArgumentError(describeCause(cause));
+  }
+}
+
+/** Turns coded errors into messages with their fix, and into exit codes. */
+async function guarded(action: Action, context: NodeJS.Process): Promise<number> {
+  const stop = abortOnSignals(context);
+  try {
+    return await action(stop.signal);
+  } catch (cause) {
+    const paint = paintFor(context.stderr);
+    if (cause instanceof ConfigError) {
+      context.stderr.write(`${paint.bad(cause.code)} ${cause.message}\n`);
+    } else if (ChargebackError.isInstance(cause)) {
+      context.stderr.write(`${paint.bad(cause.code)} ${describeCause(cause)}\n  ${paint.dim(cause.fix)}\n`);
+    } else {
+      context.stderr.write(
+        `${paint.bad('CB_INTERNAL')} ${describeCause(cause)}\n  ${paint.dim(ERROR_CODES.CB_INTERNAL.fix)}\n`,
+      );
+      if (cause instanceof Error && cause.stack) context.stderr.write(`${paint.dim(cause.stack)}\n`);
+    }
+    return ChargebackError.isInstance(cause) ? ERROR_CODES[cause.code].exitCode : 1;
+  } finally {
+    stop[Symbol.dispose]();
+  }
+}
+
+function ownVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}

@@ -1,0 +1,63 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { exitCodeOf } from '@chargeback/engine';
+import { createSimulatorFetch, fictionalCompany } from '@chargeback/testkit';
+import { renderDemoSummary, demoSummaryJson, type DemoResult } from '../output/demo-summary.ts';
+import { openSession, type ProcessContext } from '../session.ts';
+import { configureTenants } from '../tenants.ts';
+import { runWindow } from '../window.ts';
+import { execute } from './run.ts';
+
+export interface DemoOptions {
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+/** The demo's "now": fixed, so that everyone sees the same numbers. */
+const NOW = new Date('2026-07-01T06:00:00.000Z');
+const DAYS = 30;
+const SEED = 20_260_701;
+const SIMULATOR_URL = 'http://prometheus.demo.invalid';
+
+/**
+ * `chargeback demo`: the real engine on a real database, against a simulated Prometheus that holds a month
+ * of a small fictional company. Leaves configuration, database and CSV files to look at.
+ */
+export async function demo(
+  options: DemoOptions,
+  context: ProcessContext,
+  signal: AbortSignal,
+): Promise<number> {
+  const folder = path.resolve(context.cwd(), options.output);
+  const csvFolder = path.join(folder, 'csv');
+  // Only what earlier demos wrote is removed: the folder may hold other things.
+  for (const name of ['chargeback.db', 'chargeback.db-wal', 'chargeback.db-shm', 'csv', 'config.yaml']) {
+    await rm(path.join(folder, name), { recursive: true, force: true });
+  }
+  await mkdir(csvFolder, { recursive: true });
+  const company = fictionalCompany({ seed: SEED, days: DAYS, endDate: new Date(Date.UTC(2026, 6, 1)) });
+  const config = path.join(folder, 'config.yaml');
+  const paths = { outputDirectory: csvFolder, database: path.join(folder, 'chargeback.db') };
+  await writeFile(config, company.configYaml(SIMULATOR_URL, paths));
+
+  const session = await openSession({ config }, context);
+  const tenants = configureTenants(session);
+  const host = { clock: () => NOW, fetch: createSimulatorFetch(company.model) };
+  const startedAt = performance.now();
+  const runs = await execute(session, tenants, { context, signal, host });
+  const [tenant] = tenants.definitions;
+  if (!tenant) return exitCodeOf(runs);
+  await using store = await tenant.openStore();
+  const result: DemoResult = {
+    runs,
+    store,
+    window: runWindow(tenant.config, {}, NOW),
+    folder,
+    displayFolder: path.relative(context.cwd(), folder) || '.',
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+  context.stdout.write(
+    options.json ? await demoSummaryJson(result) : await renderDemoSummary(result, context.stdout),
+  );
+  return exitCodeOf(runs);
+}

@@ -1,0 +1,114 @@
+import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
+import { formatUnits } from '@chargeback/money';
+import { amountText, paintFor, renderTable } from '../output/format.ts';
+import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
+import { configureTenants } from '../tenants.ts';
+import { type DateRange, runWindow } from '../window.ts';
+
+export interface ReconcileOptions extends ConfigOptions, DateRange {
+  readonly tenant: string;
+  readonly by: ReconciliationGrouping;
+  readonly json?: boolean;
+}
+
+/** `chargeback reconcile`: billed against allocated, retained and held, to the last digit. Exit 3 when it is off. */
+export async function reconcile(options: ReconcileOptions, context: ProcessContext): Promise<number> {
+  const session = await openSession(options, context);
+  const { definitions, unavailable } = configureTenants(session, options.tenant);
+  const [tenant] = definitions;
+  if (!tenant) {
+    context.stderr.write(`${unavailable[0]?.problem.message ?? 'the tenant is not available'}\n`);
+    return 2;
+  }
+  const window = runWindow(tenant.config, options, new Date());
+  await using store: Store = await tenant.openStore();
+  const rows = await store.reconcile(window, options.by);
+  const totals = totalsOf(rows);
+  if (options.json) context.stdout.write(`${JSON.stringify(jsonOf(options, rows, totals), undefined, 2)}\n`);
+  else context.stdout.write(renderReconciliation(rows, totals, context.stdout));
+  return totals.every(({ difference }) => difference === 0n) &&
+    rows.every(({ difference }) => difference === 0n)
+    ? 0
+    : 3;
+}
+
+/** One total per currency: amounts of different currencies are never added. */
+export function totalsOf(rows: readonly ReconciliationRow[]): ReconciliationRow[] {
+  const totals = new Map<string, ReconciliationRow>();
+  for (const row of rows) {
+    const sum = totals.get(row.currency);
+    totals.set(row.currency, sum ? addRows(sum, row) : { ...row, key: 'Total', date: '' });
+  }
+  return [...totals.values()];
+}
+
+function addRows(sum: ReconciliationRow, row: ReconciliationRow): ReconciliationRow {
+  return {
+    ...sum,
+    billed: sum.billed + row.billed,
+    allocated: sum.allocated + row.allocated,
+    unallocated: sum.unallocated + row.unallocated,
+    retained: sum.retained + row.retained,
+    held: sum.held + row.held,
+    difference: sum.difference + row.difference,
+  };
+}
+
+export function renderReconciliation(
+  rows: readonly ReconciliationRow[],
+  totals: readonly ReconciliationRow[],
+  stream: NodeJS.WriteStream,
+): string {
+  const paint = paintFor(stream);
+  const titles = [
+    '',
+    'Currency',
+    'Billed',
+    'Allocated',
+    'of it unallocated',
+    'Retained',
+    'Held',
+    'Difference',
+  ];
+  const cells = (row: ReconciliationRow): string[] => [
+    row.key,
+    row.currency,
+    amountText(row.billed),
+    amountText(row.allocated),
+    amountText(row.unallocated),
+    amountText(row.retained),
+    amountText(row.held),
+    row.difference === 0n ? paint.good('0') : paint.bad(amountText(row.difference)),
+  ];
+  const columns = titles.map((title, index) => ({
+    title,
+    align: index < 2 ? ('left' as const) : ('right' as const),
+  }));
+  const off =
+    totals.some(({ difference }) => difference !== 0n) || rows.some(({ difference }) => difference !== 0n);
+  const verdict = off
+    ? paint.bad('✗ Billed, allocated, retained and held cost do not add up.')
+    : paint.good('✓ Every line adds up to its last digit.');
+  return `${renderTable(columns, [...rows.map(cells), ...totals.map(cells)])}${verdict}\n`;
+}
+
+function jsonOf(
+  { tenant, by }: ReconcileOptions,
+  rows: readonly ReconciliationRow[],
+  totals: readonly ReconciliationRow[],
+): object {
+  return { tenant, by, rows: rows.map(jsonRow), totals: totals.map(jsonRow) };
+}
+
+function jsonRow(row: ReconciliationRow): object {
+  return {
+    key: row.key,
+    currency: row.currency,
+    billed: formatUnits(row.billed),
+    allocated: formatUnits(row.allocated),
+    unallocated: formatUnits(row.unallocated),
+    retained: formatUnits(row.retained),
+    held: formatUnits(row.held),
+    difference: formatUnits(row.difference),
+  };
+}

@@ -1,0 +1,97 @@
+import { exitCodeOf, runTenants, type TenantRun } from '@chargeback/engine';
+import type { Problem } from '@chargeback/plugin-api';
+import { createHost, type HostOptions } from '../host.ts';
+import { createProgress } from '../output/progress.ts';
+import { paintFor } from '../output/format.ts';
+import { renderRuns } from '../output/run-summary.ts';
+import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
+import { configureTenants, type ConfiguredTenant, type Tenants } from '../tenants.ts';
+import { type DateRange, runWindow } from '../window.ts';
+
+export interface RunCommandOptions extends ConfigOptions, DateRange {
+  readonly tenant?: string;
+  readonly regather?: boolean;
+  readonly json?: boolean;
+}
+
+/** `chargeback run`: one cycle for every tenant, then exit. */
+export async function run(
+  options: RunCommandOptions,
+  context: ProcessContext,
+  signal: AbortSignal,
+): Promise<number> {
+  const session = await openSession(options, context);
+  const tenants = configureTenants(session, options.tenant);
+  const runs = await execute(session, tenants, { ...options, context, signal });
+  if (options.json) context.stdout.write(`${JSON.stringify({ runs: runs.map(jsonOf) }, undefined, 2)}\n`);
+  else context.stdout.write(renderRuns(runs, paintFor(context.stdout)));
+  return exitCodeOf(runs);
+}
+
+export interface ExecuteOptions extends DateRange {
+  readonly regather?: boolean;
+  readonly context: ProcessContext;
+  readonly signal: AbortSignal;
+  /** Replaces clock and network, as the demo does. */
+  readonly host?: Pick<HostOptions, 'clock' | 'fetch'>;
+}
+
+/** Runs tenants with the progress display; tenants that cannot run are in the result as failed. */
+export async function execute(
+  session: Session,
+  tenants: Tenants,
+  options: ExecuteOptions,
+): Promise<TenantRun[]> {
+  const { loaded, logger } = session;
+  const host = createHost({ configDirectory: loaded.directory, ...options.host });
+  const byName = new Map<string, ConfiguredTenant>(
+    tenants.definitions.map((tenant) => [tenant.name, tenant]),
+  );
+  const now = host.clock();
+  for (const tenant of tenants.definitions) runWindow(tenant.config, options, now);
+  const display = createProgress([...byName.keys()], options.context.stderr);
+  const runs = await display.around(() =>
+    runTenants(tenants.definitions, {
+      maxParallelTenants: loaded.config.features.max_parallel_tenants,
+      windowOf: ({ name }) => runWindow(byName.get(name)!.config, options, now),
+      regather: options.regather ?? false,
+      host: (tenant) => ({ ...host, concurrency: byName.get(tenant.name)!.config.metrics_prefetch_workers }),
+      newId: host.newId,
+      logger,
+      signal: options.signal,
+      onProgress: display.onProgress,
+    }),
+  );
+  return [...runs, ...tenants.unavailable.map(({ name, problem }) => failedRun(name, problem))];
+}
+
+function failedRun(tenant: string, problem: Problem): TenantRun {
+  return {
+    tenant,
+    status: 'failed',
+    datesGathered: 0,
+    datesCalculated: 0,
+    datesUnchanged: 0,
+    datesHeld: 0,
+    rowsWritten: 0,
+    periodsEmitted: 0,
+    problems: [problem],
+    milliseconds: 0,
+  };
+}
+
+/** Names as in the specification's YAML, for machines. */
+function jsonOf(result: TenantRun): object {
+  return {
+    tenant: result.tenant,
+    status: result.status,
+    dates_gathered: result.datesGathered,
+    dates_calculated: result.datesCalculated,
+    dates_unchanged: result.datesUnchanged,
+    dates_held: result.datesHeld,
+    rows_written: result.rowsWritten,
+    periods_emitted: result.periodsEmitted,
+    milliseconds: result.milliseconds,
+    problems: result.problems,
+  };
+}

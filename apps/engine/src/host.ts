@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { rootCertificates } from 'node:tls';
+import {
+  ChargebackError,
+  describeCause,
+  type Fetch,
+  type FetchOptions,
+  type PluginHost,
+} from '@chargeback/plugin-api';
+import { Agent, fetch as undiciFetch } from 'undici';
+
+/** The one place where the outside world enters: clock, network, randomness. */
+export interface Host extends Omit<PluginHost, 'signal' | 'tenantId' | 'logger' | 'concurrency'> {
+  readonly newId: () => string;
+}
+
+export interface HostOptions {
+  /** Folder that relative certificate files start from. */
+  readonly configDirectory: string;
+  /** Replaces the network, as the demo does. */
+  readonly fetch?: Fetch;
+  readonly clock?: () => Date;
+}
+
+export function createHost(options: HostOptions): Host {
+  const network = options.fetch ?? (undiciFetch as unknown as Fetch);
+  return {
+    clock: options.clock ?? (() => new Date()),
+    fetch: network,
+    createFetch: (fetchOptions) => createFetch(network, options.configDirectory, fetchOptions),
+    random: Math.random,
+    sleep: async (milliseconds, signal) => {
+      await delay(milliseconds, undefined, { signal });
+    },
+    newId: randomUUID,
+  };
+}
+
+function createFetch(network: Fetch, configDirectory: string, { caFile }: FetchOptions): Fetch {
+  if (caFile === undefined) return network;
+  const file = path.resolve(configDirectory, caFile);
+  let authority: string;
+  try {
+    authority = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ChargebackError('CB_CONFIG_READ', `metrics.ca_file ${file}: ${describeCause(cause)}`, {
+      cause,
+    });
+  }
+  const dispatcher = new Agent({ connect: { ca: [...rootCertificates, authority] } });
+  const withAuthority: typeof undiciFetch = (input, init) => undiciFetch(input, { ...init, dispatcher });
+  return withAuthority as unknown as Fetch;
+}

@@ -1,0 +1,56 @@
+import type { Config } from '@chargeback/config';
+import type { Logger } from '@chargeback/plugin-api';
+import pino, { type DestinationStream, type LevelWithSilent } from 'pino';
+import pretty from 'pino-pretty';
+
+const LEVELS: Readonly<Record<string, LevelWithSilent>> = {
+  CRITICAL: 'fatal',
+  ERROR: 'error',
+  WARNING: 'warn',
+  INFO: 'info',
+  DEBUG: 'debug',
+};
+
+export interface LoggerOptions {
+  readonly logging: Config['logging'];
+  /** Where lines go: standard error, so that standard output stays for results. */
+  readonly stream: NodeJS.WriteStream;
+}
+
+/** Pretty on a terminal, JSON lines otherwise. */
+export function createLogger({ logging, stream }: LoggerOptions): Logger {
+  const destination: DestinationStream = stream.isTTY
+    ? pretty({
+        destination: stream,
+        colorize: true,
+        translateTime: 'SYS:HH:MM:ss',
+        ignore: 'pid,hostname',
+        sync: true,
+      })
+    : stream;
+  const logger = pino(
+    { level: levelOf(logging.level), base: null, redact: ['*.password', '*.bearer_token', '*.secret'] },
+    destination,
+  );
+  return withModuleLevels(logger, logging.per_module_levels);
+}
+
+function levelOf(name: string): LevelWithSilent {
+  return LEVELS[name.toUpperCase()] ?? 'info';
+}
+
+/** A child bound to a `module` gets the level that the configuration gives that module. */
+function withModuleLevels(logger: pino.Logger, levels: Readonly<Record<string, string>>): Logger {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    child(bindings) {
+      const module = 'module' in bindings ? String(bindings.module) : undefined;
+      const level = module === undefined ? undefined : levels[module];
+      const child = logger.child(bindings, level === undefined ? {} : { level: levelOf(level) });
+      return withModuleLevels(child, levels);
+    },
+  };
+}

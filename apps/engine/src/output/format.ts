@@ -1,0 +1,59 @@
+import { styleText } from 'node:util';
+import { formatUnits } from '@chargeback/money';
+import { getBorderCharacters, table } from 'table';
+
+/** Writes what people read; colours only where the stream is a terminal that shows them. */
+export interface Paint {
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly warn: (text: string) => string;
+}
+
+export function paintFor(stream: NodeJS.WriteStream): Paint {
+  const style = (format: Parameters<typeof styleText>[0]) => (text: string) =>
+    styleText(format, text, { stream });
+  return {
+    bold: style('bold'),
+    dim: style('dim'),
+    good: style('green'),
+    bad: style('red'),
+    warn: style('yellow'),
+  };
+}
+
+/** Ledger units as an exact amount with thousands separators: `1 234.5678` becomes `1,234.5678`. */
+export function amountText(units: bigint): string {
+  const [whole = '', decimals = ''] = formatUnits(units).split('.');
+  return `${whole.replaceAll(/\B(?=(\d{3})+$)/g, ',')}.${decimals}`;
+}
+
+/** Share of a whole in percent with one decimal, for reading only. */
+export function percentText(part: bigint, whole: bigint): string {
+  if (whole === 0n) return '–';
+  const permille = (part * 1000n) / whole;
+  return `${permille / 10n}.${permille % 10n < 0n ? -(permille % 10n) : permille % 10n} %`;
+}
+
+export interface TableColumn {
+  readonly title: string;
+  readonly align?: 'left' | 'right';
+  /** Longer cells are cut with an ellipsis. */
+  readonly maxWidth?: number;
+}
+
+/** A borderless table with a rule below the titles. */
+export function renderTable(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string {
+  const titles = columns.map(({ title }) => title);
+  return table([titles, ...rows.map((row) => [...row])], {
+    border: { ...getBorderCharacters('void'), joinBody: '─', bodyJoin: '  ' },
+    columns: columns.map(({ align = 'left', maxWidth }) => ({
+      alignment: align,
+      paddingLeft: 0,
+      paddingRight: 0,
+      ...(maxWidth === undefined ? {} : { truncate: maxWidth }),
+    })),
+    drawHorizontalLine: (index) => index === 1,
+  });
+}

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const main = path.join(repository, 'apps', 'engine', 'src', 'main.ts');
+
+export interface CommandResult {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Sees the process as soon as it runs. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs the real command line in a process of its own. */
+export function chargeback(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--conditions=@chargeback/source', main, ...args], {
+      cwd: options.cwd ?? repository,
+      env: { PATH: process.env['PATH'] ?? '', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+    options.onStart?.(child);
+  });
+}
+
+export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-app-'));
+  return { path: folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Every file below a folder with its text, by relative name. */
+export async function filesIn(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  const entries = await Promise.all(
+    files
+      .toSorted()
+      .map(async (file) => [path.relative(folder, file), await readFile(file, 'utf8')] as const),
+  );
+  return Object.fromEntries(entries);
+}
+
+export interface CsvRow {
+  readonly day: string;
+  readonly productType: string;
+  readonly identity: string;
+  readonly amount: string;
+  readonly method: string;
+  readonly detail: string;
+}
+
+/** Rows of a CSV file of ours; the cells of these tests need no quotes. */
+export function parseCsv(text: string): CsvRow[] {
+  const [, ...lines] = text.trimEnd().split('\r\n');
+  return lines.map((cells) => {
+    const [, , timestamp, , , productType, identity, , amount, method, detail] = cells.split(',');
+    return {
+      day: timestamp!.slice(0, 10),
+      productType: productType!,
+      identity: identity!,
+      amount: amount!,
+      method: method!,
+      detail: detail!,
+    };
+  });
+}
+
+/** Decimal text as an integer count of 10⁻⁸: this file's own, so that the product's parser is not its own judge. */
+export function unitsOf(text: string): bigint {
+  const match = /^(-?)(\d+)(?:\.(\d{1,8}))?$/.exec(text);
+  if (!match) throw new Error(`not an amount: ${text}`);
+  const [, sign, whole, decimals = ''] = match;
+  const units = BigInt(whole!) * 100_000_000n + BigInt(decimals.padEnd(8, '0'));
+  return sign === '-' ? -units : units;
+}

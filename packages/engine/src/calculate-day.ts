@@ -1,0 +1,237 @@
+import {
+  type BillingLineItem,
+  ChargebackError,
+  describeCause,
+  type Identity,
+  type Inventory,
+  isComplete,
+  type IsoDate,
+  makeProblem,
+  type Problem,
+  type ProductRoute,
+  type ResolveContext,
+  UNALLOCATED,
+  type Window,
+} from '@chargeback/plugin-api';
+import type { CalculatedLine, StoredDay, StoredUsage } from '@chargeback/storage';
+import { activeFraction } from './active-fraction.ts';
+import { allocateLine } from './allocate-line.ts';
+import { lineWindow } from './line-window.ts';
+import type { TenantContext } from './tenant-context.ts';
+import { UsageView } from './usage-view.ts';
+import { verifyConservation } from './verify-conservation.ts';
+
+/** Stored inputs around a day, for lines whose window is not the day itself. */
+export interface DayInputs {
+  readonly day: StoredDay;
+  /** The inventory as it was in a window, with its identities in order. */
+  readonly inventoryOf: (window: Window) => Promise<WindowInventory>;
+  /** Stored usage of every day that a window touches. */
+  readonly usageOf: (window: Window) => Promise<readonly ReadonlyMap<string, StoredUsage>[]>;
+}
+
+export interface WindowInventory {
+  readonly inventory: Inventory;
+  readonly tenantPeriod: readonly Identity[];
+}
+
+/** What one day comes to, before it is written. */
+export interface DayResult {
+  readonly lines: readonly CalculatedLine[];
+  readonly problems: readonly Problem[];
+  readonly held: boolean;
+}
+
+interface LineOutcome {
+  readonly result: CalculatedLine;
+  readonly problem: Problem | null;
+}
+
+/**
+ * Calculates a day from stored inputs alone. A line that fails or lacks its inputs is held by itself; its
+ * siblings get their rows.
+ * @throws {ChargebackError} `CB_UNCONSERVED` when rows do not add up; nothing may be written then.
+ */
+export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
+  const results = new Map<string, CalculatedLine>();
+  const problems: Problem[] = [];
+  const views = new Map<string, Promise<UsageView>>();
+  for (const line of inputs.day.lines) {
+    const outcome = await calculateLine(context, { ...inputs, line, views });
+    results.set(line.lineId, outcome.result);
+    if (outcome.problem) problems.push(outcome.problem);
+  }
+  verifyConservation(inputs.day.lines, results);
+  problems.push(...unknownProducts(context, inputs.day));
+  const lines = [...results.values()];
+  return { lines, problems, held: lines.some(({ state }) => state === 'held') };
+}
+
+interface LineInputs extends DayInputs {
+  readonly line: BillingLineItem;
+  readonly views: Map<string, Promise<UsageView>>;
+}
+
+async function calculateLine(context: TenantContext, inputs: LineInputs): Promise<LineOutcome> {
+  const { line, day } = inputs;
+  const attempts = day.attempts.get(line.lineId) ?? 0;
+  try {
+    const route = context.wiring.route(line.productType) ?? context.wiring.fallback;
+    const resolve = await resolveContext(context, inputs);
+    const gap = missingInputs(line, route, resolve);
+    const tries = gap ? Math.min(attempts + 1, context.allocationRetryLimit) : 0;
+    if (gap && mustHold(context, gap, tries)) {
+      return held(line, tries, gapProblem(gap, day.date, 'error'));
+    }
+    const { tenantPeriod } = await inputs.inventoryOf(resolve.window);
+    const whole = context.settings.partial_period === 'allocate_full';
+    const allocated = allocateLine({
+      context: resolve,
+      route,
+      tenantPeriod,
+      active: activeFraction(whole ? null : resolve.resource, resolve.window),
+    });
+    return {
+      result: {
+        lineId: line.lineId,
+        state: 'allocated',
+        retainedUnits: allocated.retained.units,
+        portions: allocated.portions,
+        attempts: tries,
+      },
+      problem: gap ? gapProblem(gap, day.date, 'warning') : null,
+    };
+  } catch (cause) {
+    if (ChargebackError.isInstance(cause) && cause.code === 'CB_GRANULARITY_UNKNOWN') {
+      return held(
+        line,
+        attempts,
+        makeProblem(cause.code, cause.message, { severity: 'error', date: day.date }),
+      );
+    }
+    return failedLine(context, inputs, { attempts: attempts + 1, cause });
+  }
+}
+
+async function resolveContext(context: TenantContext, inputs: LineInputs): Promise<ResolveContext> {
+  const { line } = inputs;
+  const window = lineWindow(line, context.settings.granularity_durations);
+  const { inventory } = await inputs.inventoryOf(window);
+  const key = `${window.start.getTime()}-${window.end.getTime()}`;
+  let view = inputs.views.get(key);
+  if (!view) {
+    view = inputs.usageOf(window).then((days) => new UsageView(days));
+    inputs.views.set(key, view);
+  }
+  const usage = await view;
+  return {
+    line,
+    window,
+    inventory,
+    resource: line.resourceId === null ? null : (inventory.resources.get(line.resourceId) ?? null),
+    usage: (queryKey) => usage.usage(queryKey, line.resourceId),
+    params: context.settings.allocator_params,
+  };
+}
+
+/** What a line lacks: samples behind its cost, or usage behind its allocation. */
+interface Gap {
+  readonly what: string;
+  readonly lineId: string;
+  /** True when something was seen, so that an estimate has something to go by. */
+  readonly partly: boolean;
+}
+
+function missingInputs(line: BillingLineItem, route: ProductRoute, context: ResolveContext): Gap | null {
+  if (line.coverage !== null && !isComplete(line.coverage)) {
+    const { samplesSeen, samplesExpected } = line.coverage;
+    const what = `its cost rests on ${samplesSeen} of ${samplesExpected} samples`;
+    return { what, lineId: line.lineId, partly: samplesSeen > 0 };
+  }
+  for (const { key } of route.usage) {
+    const { outcome, coverage } = context.usage(key);
+    if (outcome === 'complete') continue;
+    const what = `usage ${key} has ${coverage.samplesSeen} of ${coverage.samplesExpected} samples`;
+    return { what, lineId: line.lineId, partly: coverage.samplesSeen > 0 };
+  }
+  return null;
+}
+
+function mustHold(context: TenantContext, gap: Gap, tries: number): boolean {
+  if (tries >= context.allocationRetryLimit) return false;
+  const policy = context.settings.missing_usage;
+  return policy === 'hold' || (policy === 'estimate' && !gap.partly);
+}
+
+function gapProblem(gap: Gap, date: IsoDate, severity: Problem['severity']): Problem {
+  const what = severity === 'error' ? 'is held' : 'was allocated with what there is';
+  return makeProblem('CB_USAGE_INCOMPLETE', `line ${gap.lineId} ${what}: ${gap.what}`, {
+    severity,
+    date,
+    path: gap.lineId,
+  });
+}
+
+function held(line: BillingLineItem, attempts: number, problem: Problem): LineOutcome {
+  return {
+    result: { lineId: line.lineId, state: 'held', retainedUnits: 0n, portions: [], attempts },
+    problem,
+  };
+}
+
+/** Below the limit the line is held and tried again; at the limit its whole cost goes to UNALLOCATED. */
+function failedLine(
+  context: TenantContext,
+  { line, day }: LineInputs,
+  failure: { attempts: number; cause: unknown },
+): LineOutcome {
+  const { attempts } = failure;
+  const settled = attempts >= context.allocationRetryLimit;
+  const end = settled ? 'its cost went to UNALLOCATED' : 'it is held and tried again';
+  const message = `line ${line.lineId} failed ${attempts} of ${context.allocationRetryLimit} times, ${end}: ${describeCause(failure.cause)}`;
+  const fix = ChargebackError.isInstance(failure.cause) ? { fix: failure.cause.fix } : {};
+  const problem = makeProblem('CB_ALLOCATION_FAILED', message, {
+    severity: 'error',
+    date: day.date,
+    path: line.lineId,
+    ...fix,
+  });
+  if (!settled) return held(line, attempts, problem);
+  const { units } = line.totalCost;
+  const result: CalculatedLine = {
+    lineId: line.lineId,
+    state: 'allocated',
+    retainedUnits: 0n,
+    attempts,
+    portions: [
+      {
+        costType: 'SHARED',
+        method: 'ALLOCATION_FAILED',
+        detail: 'ALLOCATION_FAILED',
+        chainTier: null,
+        compositionIndex: null,
+        compositionRatio: null,
+        tiersTried: [],
+        identityIds: [UNALLOCATED],
+        units: [units],
+        ratios: [1],
+      },
+    ],
+  };
+  return { result, problem };
+}
+
+function unknownProducts(context: TenantContext, day: StoredDay): Problem[] {
+  const unknown = new Set(day.lines.map(({ productType }) => productType));
+  for (const productType of context.wiring.productTypes()) unknown.delete(productType);
+  return [...unknown].toSorted().map((productType) =>
+    makeProblem(
+      'CB_ALLOCATION_UNKNOWN_PRODUCT',
+      `product type ${productType} has no route; the fallback took it`,
+      {
+        date: day.date,
+        path: productType,
+      },
+    ),
+  );
+}

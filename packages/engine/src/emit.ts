@@ -1,0 +1,213 @@
+import {
+  type Aggregation,
+  ChargebackError,
+  type ChargebackRow,
+  dayWindow,
+  describeCause,
+  type EmissionBatch,
+  type EmissionReceipt,
+  type Emitter,
+  type IsoDate,
+  makeProblem,
+  MILLISECONDS_PER_DAY,
+  type Problem,
+  startOfDay,
+  type Window,
+} from '@chargeback/plugin-api';
+import type { DateState, EmissionRecord } from '@chargeback/storage';
+import { digestOf } from './fingerprint.ts';
+import { rethrowFatal } from './gather.ts';
+import type { TenantContext } from './tenant-context.ts';
+
+/** An emitter of one tenant, ready to use. */
+export interface ConfiguredEmitter {
+  /** Names its records; unique within the tenant. */
+  readonly name: string;
+  readonly aggregation: Aggregation | null;
+  readonly lookbackDays: number | null;
+  readonly emitter: Emitter;
+}
+
+export interface EmitResult {
+  readonly periodsEmitted: number;
+}
+
+/** A day or a month with the calculations that it shows. */
+interface Period {
+  readonly date: IsoDate;
+  readonly window: Window;
+  readonly batchId: string;
+}
+
+/**
+ * Hands changed periods to each emitter. A period is keyed by its calculations, so what has not changed is
+ * not emitted again and what failed is tried again. A failing emitter does not disturb the others.
+ */
+export async function emit(
+  context: TenantContext,
+  emitters: readonly ConfiguredEmitter[],
+): Promise<EmitResult> {
+  const problems: Problem[] = [];
+  let periodsEmitted = 0;
+  for (const configured of emitters) periodsEmitted += await emitAll(context, configured, problems);
+  await context.store.saveProblems('emit', [], problems);
+  context.problems.push(...problems);
+  return { periodsEmitted };
+}
+
+async function emitAll(
+  context: TenantContext,
+  configured: ConfiguredEmitter,
+  problems: Problem[],
+): Promise<number> {
+  const records = new Map(
+    (await context.store.emissions(configured.name)).map((known) => [known.period, known]),
+  );
+  const periods = await periodsOf(context, configured);
+  const pending = periods.filter(({ date, batchId }) => {
+    const last = records.get(date);
+    return (
+      last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== configured.aggregation
+    );
+  });
+  let emitted = 0;
+  for (const [index, period] of pending.entries()) {
+    context.signal.throwIfAborted();
+    if (await emitPeriod(context, { configured, period, previous: records.get(period.date), problems }))
+      emitted += 1;
+    context.onProgress({
+      tenant: context.name,
+      stage: 'emit',
+      done: index + 1,
+      total: pending.length,
+      date: period.date,
+    });
+  }
+  return emitted;
+}
+
+async function periodsOf(context: TenantContext, configured: ConfiguredEmitter): Promise<Period[]> {
+  const monthly = configured.aggregation === 'monthly';
+  const window = monthly ? wholeMonths(context.window) : context.window;
+  const byPeriod = new Map<IsoDate, DateState[]>();
+  for (const state of await context.store.dateStates(window)) {
+    const date = monthly ? `${state.date.slice(0, 7)}-01` : state.date;
+    byPeriod.set(date, [...(byPeriod.get(date) ?? []), state]);
+  }
+  const earliest = earliestDay(context, configured);
+  const periods: Period[] = [];
+  for (const [date, states] of byPeriod) {
+    // A period with a held or uncalculated day would show too little: it waits, and its old emission stays.
+    if (states.some(({ state }) => state !== 'calculated') || states.at(-1)!.date < earliest) continue;
+    const batchId = digestOf([
+      configured.aggregation ?? '',
+      ...states.map(({ calculationId }) => calculationId ?? ''),
+    ]);
+    periods.push({ date, batchId, window: monthly ? monthWindow(date) : dayWindow(date) });
+  }
+  return periods;
+}
+
+function earliestDay(context: TenantContext, { lookbackDays }: ConfiguredEmitter): IsoDate {
+  if (lookbackDays === null) return '';
+  return new Date(context.clock().getTime() - lookbackDays * MILLISECONDS_PER_DAY).toISOString().slice(0, 10);
+}
+
+function wholeMonths(window: Window): Window {
+  const last = new Date(window.end.getTime() - 1);
+  return {
+    start: new Date(Date.UTC(window.start.getUTCFullYear(), window.start.getUTCMonth(), 1)),
+    end: new Date(Date.UTC(last.getUTCFullYear(), last.getUTCMonth() + 1, 1)),
+  };
+}
+
+function monthWindow(date: IsoDate): Window {
+  const start = startOfDay(date);
+  return { start, end: new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1, 1)) };
+}
+
+interface Emission {
+  readonly configured: ConfiguredEmitter;
+  readonly period: Period;
+  readonly previous: EmissionRecord | undefined;
+  readonly problems: Problem[];
+}
+
+async function emitPeriod(context: TenantContext, emission: Emission): Promise<boolean> {
+  const { configured, period, previous } = emission;
+  const sent: Sent = { rowCount: 0, totals: new Map() };
+  try {
+    const batch: EmissionBatch = {
+      batchId: period.batchId,
+      ecosystem: context.ecosystemName,
+      tenantId: context.tenantId,
+      period: period.window,
+      aggregation: configured.aggregation,
+      rows: counted(context.store.rows(period.window, configured.aggregation), sent),
+    };
+    assertReceipt(await configured.emitter.emit(batch, context.signal), sent);
+  } catch (cause) {
+    rethrowFatal(context, cause);
+    emission.problems.push(emissionProblem(configured, period, cause));
+    await record(context, emission, { batchId: previous?.batchId ?? null, status: 'failed' });
+    return false;
+  }
+  await record(context, emission, { batchId: period.batchId, status: 'emitted' });
+  return true;
+}
+
+async function record(
+  context: TenantContext,
+  { configured, period, previous }: Emission,
+  outcome: Pick<EmissionRecord, 'batchId' | 'status'>,
+): Promise<void> {
+  await context.store.saveEmission({
+    emitter: configured.name,
+    period: period.date,
+    aggregation: configured.aggregation,
+    attempts: (previous?.attempts ?? 0) + 1,
+    emittedAt: context.clock(),
+    ...outcome,
+  });
+}
+
+function emissionProblem(configured: ConfiguredEmitter, period: Period, cause: unknown): Problem {
+  const coded = ChargebackError.isInstance(cause) ? cause : null;
+  const message = `emitter ${configured.name}, ${period.date}: ${describeCause(cause)}`;
+  return makeProblem(coded?.code ?? 'CB_EMIT_FAILED', message, {
+    severity: 'error',
+    path: configured.name,
+    date: period.date,
+    ...(coded ? { fix: coded.fix } : {}),
+  });
+}
+
+interface Sent {
+  rowCount: number;
+  readonly totals: Map<string, bigint>;
+}
+
+async function* counted(
+  rows: AsyncIterable<readonly ChargebackRow[]>,
+  sent: Sent,
+): AsyncIterable<readonly ChargebackRow[]> {
+  for await (const chunk of rows) {
+    sent.rowCount += chunk.length;
+    for (const { amount } of chunk)
+      sent.totals.set(amount.currency, (sent.totals.get(amount.currency) ?? 0n) + amount.units);
+    yield chunk;
+  }
+}
+
+function assertReceipt(receipt: EmissionReceipt, sent: Sent): void {
+  const same =
+    receipt.rowCount === sent.rowCount &&
+    receipt.totals.size === sent.totals.size &&
+    [...sent.totals].every(([currency, units]) => receipt.totals.get(currency) === units);
+  if (!same) {
+    throw new ChargebackError(
+      'CB_EMIT_RECEIPT',
+      `the emitter confirmed ${receipt.rowCount} rows of ${sent.rowCount} sent, or another total`,
+    );
+  }
+}

@@ -1,0 +1,42 @@
+import { compareKeys } from '@chargeback/money';
+import {
+  type Identity,
+  type IdentityResolution,
+  type IdentitySets,
+  type Inventory,
+  SYSTEM_IDENTITY_TYPE,
+} from '@chargeback/plugin-api';
+
+/** Every identity of a window except the system's own, in order of id. Made once per window. */
+export function tenantPeriodOf(inventory: Inventory): readonly Identity[] {
+  return sortedUnique([...inventory.identities.values()]);
+}
+
+/** The three sets of the specification and their union, sorted, without duplicates and without UNALLOCATED. */
+export function identitySets(
+  resolution: IdentityResolution,
+  tenantPeriod: readonly Identity[],
+): IdentitySets {
+  const resourceActive = sortedUnique(resolution.resourceActive);
+  const metricsDerived = sortedUnique(resolution.metricsDerived);
+  return {
+    resourceActive,
+    metricsDerived,
+    tenantPeriod,
+    mergedActive: merge(resourceActive, metricsDerived),
+  };
+}
+
+function merge(left: readonly Identity[], right: readonly Identity[]): readonly Identity[] {
+  if (left.length === 0) return right;
+  if (right.length === 0) return left;
+  return sortedUnique([...left, ...right]);
+}
+
+function sortedUnique(identities: readonly Identity[]): readonly Identity[] {
+  const byId = new Map<string, Identity>();
+  for (const identity of identities) {
+    if (identity.identityType !== SYSTEM_IDENTITY_TYPE) byId.set(identity.identityId, identity);
+  }
+  return [...byId.values()].toSorted((left, right) => compareKeys(left.identityId, right.identityId));
+}

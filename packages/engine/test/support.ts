@@ -1,0 +1,230 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Decimal, parseMoney } from '@chargeback/money';
+import {
+  API_VERSION,
+  type BillingLineItem,
+  type CostAllocator,
+  daysOf,
+  type Ecosystem,
+  type EcosystemPlugin,
+  type Identity,
+  type Logger,
+  type PluginSettingsBase,
+  pluginSettingsBaseSchema,
+  type ProductRoute,
+  type Resource,
+  startOfDay,
+  type UsageDay,
+  type Window,
+} from '@chargeback/plugin-api';
+import { openStore, type Store } from '@chargeback/storage';
+import { type ConfiguredEmitter, runTenant, type TenantDefinition, type TenantRun } from '../src/index.ts';
+
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silentLogger,
+};
+
+export function identity(identityId: string, identityType = 'principal'): Identity {
+  return { identityId, identityType, displayName: null, createdAt: null, deletedAt: null, metadata: {} };
+}
+
+export function resource(
+  resourceId: string,
+  lifetime: Partial<Pick<Resource, 'createdAt' | 'deletedAt'>> = {},
+): Resource {
+  return {
+    resourceId,
+    resourceType: 'cluster',
+    displayName: null,
+    parentId: null,
+    ownerId: null,
+    createdAt: null,
+    deletedAt: null,
+    metadata: {},
+    ...lifetime,
+  };
+}
+
+export function line(date: string, cost: string, overrides: Partial<BillingLineItem> = {}): BillingLineItem {
+  const productType = overrides.productType ?? 'COMPUTE';
+  return {
+    lineId: `cluster-1/${productType}/${date}`,
+    timestamp: startOfDay(date),
+    granularity: 'daily',
+    resourceId: 'cluster-1',
+    environmentId: null,
+    productCategory: 'platform',
+    productType,
+    quantity: new Decimal(1),
+    unitPrice: new Decimal(cost),
+    totalCost: parseMoney(cost, 'USD').amount,
+    coverage: null,
+    metadata: {},
+    ...overrides,
+  };
+}
+
+/** A world that tests change between runs: the source of bills, inventory and usage. */
+export interface World {
+  lines: BillingLineItem[];
+  resources: Resource[];
+  identities: Identity[];
+  usage: UsageDay[];
+  routes: ProductRoute[];
+  regather: Ecosystem['regather'];
+  gatherKey: string;
+  billingCalls: number;
+  fallback: CostAllocator;
+}
+
+/** A tenant on a real database file whose ecosystem is the given world. */
+export class TestTenant {
+  readonly folder: string;
+  readonly world: World;
+  settings: PluginSettingsBase;
+  retryLimit = 3;
+  emitters: ConfiguredEmitter[] = [];
+  now = new Date('2026-03-01T12:00:00.000Z');
+
+  static async create(world: World): Promise<TestTenant> {
+    return new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
+  }
+
+  constructor(folder: string, world: World) {
+    this.folder = folder;
+    this.world = world;
+    this.settings = pluginSettingsBaseSchema.parse({});
+  }
+
+  openStore(): Promise<Store> {
+    return openStore({
+      connectionString: `sqlite:///${path.join(this.folder, 'chargeback.db')}`,
+      ecosystem: 'test-world',
+      tenantId: 'tenant-1',
+      workingDirectory: this.folder,
+    });
+  }
+
+  async run(window: Window, options: { regather?: boolean; signal?: AbortSignal } = {}): Promise<TenantRun> {
+    let ids = 0;
+    return runTenant(this.#definition(), {
+      window,
+      regather: options.regather ?? false,
+      signal: options.signal ?? new AbortController().signal,
+      logger: silentLogger,
+      onProgress: () => {},
+      newId: () => `run-${this.now.getTime()}-${(ids += 1)}`,
+      host: {
+        clock: () => this.now,
+        fetch: () => Promise.reject(new Error('no network in this test')),
+        createFetch: () => () => Promise.reject(new Error('no network in this test')),
+        random: () => 0.5,
+        sleep: () => Promise.resolve(),
+        concurrency: 4,
+      },
+    });
+  }
+
+  async withStore<Result>(work: (store: Store) => Promise<Result>): Promise<Result> {
+    await using store = await this.openStore();
+    return work(store);
+  }
+
+  async dispose(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #definition(): TenantDefinition {
+    return {
+      name: 'tenant-one',
+      tenantId: 'tenant-1',
+      plugin: worldPlugin(this.world),
+      settings: this.settings,
+      allocationRetryLimit: this.retryLimit,
+      openStore: () => this.openStore(),
+      makeEmitters: () => this.emitters,
+    };
+  }
+}
+
+function worldPlugin(world: World): EcosystemPlugin {
+  return {
+    apiVersion: API_VERSION,
+    ecosystem: 'test-world',
+    settings: pluginSettingsBaseSchema,
+    create: () => Promise.resolve(ecosystemOf(world)),
+  };
+}
+
+function ecosystemOf(world: World): Ecosystem {
+  return {
+    routes: world.routes,
+    fallback: {
+      productType: '*',
+      usage: [],
+      resolve: () => ({ resourceActive: [], metricsDerived: [] }),
+      allocate: world.fallback,
+    },
+    regather: world.regather,
+    gatherKey: world.gatherKey,
+    async *billing(window) {
+      world.billingCalls += 1;
+      const inside = world.lines.filter(
+        ({ timestamp }) => timestamp >= window.start && timestamp < window.end,
+      );
+      yield { window, lines: inside, problems: [] };
+    },
+    async *resources() {
+      yield { authoritativeFor: ['cluster'], resources: world.resources };
+    },
+    async *identities() {
+      yield { authoritativeFor: ['principal'], identities: world.identities };
+    },
+    metrics: {
+      async *usage(queries, window) {
+        const days = new Set(daysOf(window));
+        const keys = new Set(queries.map(({ key }) => key));
+        yield* world.usage.filter(({ date, queryKey }) => days.has(date) && keys.has(queryKey));
+      },
+    },
+    identityFromUsage: (name) => identity(name),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+export function usageDay(
+  date: string,
+  totals: Readonly<Record<string, number>>,
+  coverage = { samplesSeen: 24, samplesExpected: 24 },
+): UsageDay {
+  const outcome =
+    coverage.samplesSeen === 0
+      ? 'failed'
+      : coverage.samplesSeen < coverage.samplesExpected
+        ? 'partial'
+        : 'complete';
+  return {
+    date,
+    queryKey: 'bytes',
+    totals: { resourceIds: null, identityIds: Object.keys(totals), values: Object.values(totals) },
+    coverage,
+    outcome,
+    problems: [],
+  };
+}
+
+export const FEBRUARY_FIRST: Window = {
+  start: new Date('2026-02-01T00:00:00.000Z'),
+  end: new Date('2026-02-02T00:00:00.000Z'),
+};
+
+export function daysFrom(first: string, count: number): Window {
+  const start = startOfDay(first);
+  return { start, end: new Date(start.getTime() + count * 86_400_000) };
+}

@@ -1,0 +1,53 @@
+/** When a thing existed, in milliseconds: `createdAt` null means always, `deletedAt` null means still. */
+export interface Lifetime {
+  readonly createdAt: number | null;
+  readonly deletedAt: number | null;
+}
+
+export interface ObservedLifetime extends Lifetime {
+  /** Known from metrics only: its beginning is the first sighting, not a fact. */
+  readonly observed: boolean;
+}
+
+/** Which stored lifetime to overwrite (`index`, ascending order) or, when null, to add. */
+export interface Placement {
+  readonly index: number | null;
+  readonly lifetime: Lifetime;
+}
+
+/**
+ * Where a listed thing belongs among its stored lifetimes (ascending). The listing's word counts for the
+ * latest one; a thing that was deleted and is listed again begins a new lifetime, so that its past stays.
+ */
+export function placeListed(stored: readonly Lifetime[], listed: Lifetime, seenAt: number): Placement {
+  const last = stored.at(-1);
+  if (!last) return { index: null, lifetime: listed };
+  const returned = last.deletedAt !== null && (listed.deletedAt === null || isAfter(listed, last.deletedAt));
+  if (returned) {
+    const createdAt = isAfter(listed, last.deletedAt!) ? listed.createdAt : Math.max(seenAt, last.deletedAt!);
+    return { index: null, lifetime: { createdAt, deletedAt: listed.deletedAt } };
+  }
+  const index = stored.length - 1;
+  const previousEnd = stored.at(-2)?.deletedAt ?? null;
+  if (previousEnd === null) return { index, lifetime: listed };
+  const createdAt = isAfter(listed, previousEnd) ? listed.createdAt : last.createdAt;
+  const old = listed.deletedAt !== null && createdAt !== null && listed.deletedAt <= createdAt;
+  return { index, lifetime: { createdAt, deletedAt: old ? last.deletedAt : listed.deletedAt } };
+}
+
+/** Null when the sighting adds nothing to what is stored (ascending). */
+export function placeObserved(stored: readonly ObservedLifetime[], firstSeen: number): Placement | null {
+  for (const [index, lifetime] of stored.entries()) {
+    const { createdAt, deletedAt, observed } = lifetime;
+    if (createdAt !== null && createdAt > firstSeen) {
+      // Seen before it is said to have begun: a listing knows better, an earlier sighting does not.
+      return observed ? { index, lifetime: { createdAt: firstSeen, deletedAt } } : null;
+    }
+    if (deletedAt === null || deletedAt > firstSeen) return null;
+  }
+  return { index: null, lifetime: { createdAt: firstSeen, deletedAt: null } };
+}
+
+function isAfter(listed: Lifetime, end: number): boolean {
+  return listed.createdAt !== null && listed.createdAt >= end;
+}

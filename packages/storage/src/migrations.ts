@@ -1,0 +1,287 @@
+import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** What differs between databases when a table is made. */
+export interface SchemaDialect {
+  /** A 64-bit signed integer. */
+  readonly integer: 'integer' | 'bigint';
+  /** A 64-bit float. */
+  readonly real: 'real' | 'double precision';
+  /** Type and constraints of a key that the database counts up. */
+  readonly generatedKey: RawBuilder<unknown>;
+  /** What follows the column list. */
+  readonly tableEnd: RawBuilder<unknown>;
+  /** What follows the column list of a table that is stored in the order of its primary key. */
+  readonly clusteredEnd: RawBuilder<unknown>;
+}
+
+/** Forward only, in order of name; a name that was released never changes its content. */
+export function migrations(dialect: SchemaDialect): Record<string, Migration> {
+  return {
+    '0001-initial': { up: (database: Kysely<unknown>) => createInitialSchema(new Tables(database, dialect)) },
+  };
+}
+
+type Column = 'integer' | 'real' | 'text' | 'key';
+/** `integer`: may be null. `integer!`: may not. */
+type ColumnSpec = Column | `${Column}!`;
+
+interface TableOptions {
+  readonly primaryKey?: readonly string[];
+  readonly clustered?: boolean;
+}
+
+class Tables {
+  readonly database: Kysely<unknown>;
+  readonly #dialect: SchemaDialect;
+
+  constructor(database: Kysely<unknown>, dialect: SchemaDialect) {
+    this.database = database;
+    this.#dialect = dialect;
+  }
+
+  async create(name: string, columns: Record<string, ColumnSpec>, options: TableOptions = {}): Promise<void> {
+    let table: CreateTableBuilder<string, string> = this.database.schema.createTable(name);
+    for (const [column, spec] of Object.entries(columns)) {
+      const type = spec.replace('!', '') as Column;
+      table = table.addColumn(column, this.#type(type), (build) =>
+        spec.endsWith('!') ? build.notNull() : build,
+      );
+    }
+    if (options.primaryKey) table = table.addPrimaryKeyConstraint(`${name}_pk`, [...options.primaryKey]);
+    await table.modifyEnd(options.clustered ? this.#dialect.clusteredEnd : this.#dialect.tableEnd).execute();
+  }
+
+  async index(name: string, columns: readonly string[], unique = false): Promise<void> {
+    const table = name.slice(0, name.indexOf('__'));
+    const index = this.database.schema
+      .createIndex(name)
+      .on(table)
+      .columns([...columns]);
+    await (unique ? index.unique() : index).execute();
+  }
+
+  #type(column: Column) {
+    if (column === 'key') return this.#dialect.generatedKey;
+    return column === 'text' ? 'text' : this.#dialect[column];
+  }
+}
+
+async function createInitialSchema(tables: Tables): Promise<void> {
+  await tables.create('store_meta', { id: 'key', ecosystem: 'text!', tenant_id: 'text!' });
+  await tables.create('names', { name_id: 'key', name: 'text!' });
+  await tables.index('names__name', ['name'], true);
+  await createInventory(tables);
+  await createInputs(tables);
+  await createResults(tables);
+  await createJournal(tables);
+}
+
+async function createInventory(tables: Tables): Promise<void> {
+  await tables.create('resources', {
+    resource_key: 'key',
+    resource_id: 'text!',
+    resource_type: 'text!',
+    display_name: 'text',
+    parent_id: 'text',
+    owner_id: 'text',
+    created_at: 'integer',
+    deleted_at: 'integer',
+    last_seen_at: 'integer!',
+    metadata: 'text!',
+  });
+  await tables.index('resources__id', ['resource_id', 'resource_key']);
+  await tables.create('identities', {
+    identity_key: 'key',
+    identity_id: 'text!',
+    identity_type: 'text!',
+    display_name: 'text',
+    created_at: 'integer',
+    deleted_at: 'integer',
+    observed: 'integer!',
+    last_seen_at: 'integer!',
+    metadata: 'text!',
+  });
+  await tables.index('identities__id', ['identity_id', 'identity_key']);
+}
+
+async function createInputs(tables: Tables): Promise<void> {
+  await tables.create(
+    'date_states',
+    {
+      day: 'integer!',
+      state: 'text!',
+      gather_fingerprint: 'text!',
+      complete: 'integer!',
+      gathered_at: 'integer!',
+      lines_digest: 'text!',
+      input_digest: 'text!',
+      calculation_fingerprint: 'text',
+      calculation_id: 'text',
+      calculated_at: 'integer',
+      run_id: 'text',
+      line_count: 'integer!',
+      row_count: 'integer!',
+      held_line_count: 'integer!',
+    },
+    { primaryKey: ['day'] },
+  );
+  await tables.create('line_keys', { line_key: 'key', day: 'integer!', line_id: 'text!' });
+  await tables.index('line_keys__line', ['day', 'line_id'], true);
+  await tables.create(
+    'billing_lines',
+    {
+      line_key: 'integer!',
+      day: 'integer!',
+      timestamp: 'integer!',
+      granularity: 'text!',
+      resource_id: 'text',
+      environment_id: 'text',
+      product_category: 'text!',
+      product_type: 'text!',
+      quantity: 'text!',
+      unit_price: 'text!',
+      total_units: 'integer!',
+      currency: 'text!',
+      samples_seen: 'integer',
+      samples_expected: 'integer',
+      metadata: 'text!',
+    },
+    { primaryKey: ['line_key'] },
+  );
+  await tables.index('billing_lines__day', ['day']);
+  await tables.create(
+    'line_attempts',
+    { day: 'integer!', line_id: 'text!', attempts: 'integer!' },
+    { primaryKey: ['day', 'line_id'], clustered: true },
+  );
+  await tables.create(
+    'usage_coverage',
+    {
+      day: 'integer!',
+      query_id: 'integer!',
+      samples_seen: 'integer!',
+      samples_expected: 'integer!',
+      outcome: 'text!',
+      has_resources: 'integer!',
+      digest: 'text!',
+    },
+    { primaryKey: ['day', 'query_id'], clustered: true },
+  );
+  await tables.create(
+    'usage_rows',
+    {
+      day: 'integer!',
+      query_id: 'integer!',
+      resource_id: 'integer!',
+      identity_id: 'integer!',
+      value: 'real!',
+    },
+    { primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'], clustered: true },
+  );
+}
+
+async function createResults(tables: Tables): Promise<void> {
+  await tables.create(
+    'calculated_lines',
+    {
+      line_key: 'integer!',
+      day: 'integer!',
+      timestamp: 'integer!',
+      currency: 'text!',
+      billed_units: 'integer!',
+      retained_units: 'integer!',
+      state: 'text!',
+    },
+    { primaryKey: ['line_key'] },
+  );
+  await tables.index('calculated_lines__day', ['day']);
+  await tables.create(
+    'line_portions',
+    {
+      line_key: 'integer!',
+      portion_index: 'integer!',
+      cost_type: 'text!',
+      allocation_method: 'text!',
+      allocation_detail: 'text',
+      chain_tier: 'integer',
+      composition_index: 'integer',
+      composition_ratio: 'text',
+      tiers_tried: 'text!',
+    },
+    { primaryKey: ['line_key', 'portion_index'], clustered: true },
+  );
+  await tables.create('chargeback_dimensions', {
+    dimension_id: 'key',
+    resource_id: 'text',
+    environment_id: 'text',
+    product_category: 'text!',
+    product_type: 'text!',
+    identity_id: 'text!',
+    cost_type: 'text!',
+    allocation_method: 'text!',
+    allocation_detail: 'text',
+    currency: 'text!',
+  });
+  // Null and the empty text are kept apart, which a plain unique index does not do for null.
+  await sql`create unique index chargeback_dimensions__unique on chargeback_dimensions (
+    product_type, (coalesce(resource_id, '')), (resource_id is null), (coalesce(environment_id, '')),
+    (environment_id is null), product_category, cost_type, allocation_method,
+    (coalesce(allocation_detail, '')), currency, identity_id)`.execute(tables.database);
+  await tables.create(
+    'chargeback_facts',
+    {
+      day: 'integer!',
+      line_key: 'integer!',
+      portion_index: 'integer!',
+      dimension_id: 'integer!',
+      amount: 'integer!',
+      ratio: 'real!',
+    },
+    { primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'], clustered: true },
+  );
+}
+
+async function createJournal(tables: Tables): Promise<void> {
+  await tables.create(
+    'runs',
+    {
+      run_id: 'text!',
+      started_at: 'integer!',
+      ended_at: 'integer',
+      status: 'text!',
+      dates_gathered: 'integer!',
+      dates_calculated: 'integer!',
+      dates_unchanged: 'integer!',
+      dates_held: 'integer!',
+      rows_written: 'integer!',
+    },
+    { primaryKey: ['run_id'] },
+  );
+  await tables.index('runs__started', ['started_at']);
+  await tables.create('problems', {
+    problem_key: 'key',
+    stage: 'text!',
+    scope_day: 'integer',
+    day: 'integer',
+    code: 'text!',
+    severity: 'text!',
+    message: 'text!',
+    fix: 'text!',
+    path: 'text',
+  });
+  await tables.index('problems__scope', ['stage', 'scope_day']);
+  await tables.create(
+    'emissions',
+    {
+      emitter: 'text!',
+      day: 'integer!',
+      aggregation: 'text',
+      batch_id: 'text',
+      status: 'text!',
+      attempts: 'integer!',
+      emitted_at: 'integer!',
+    },
+    { primaryKey: ['emitter', 'day'], clustered: true },
+  );
+}

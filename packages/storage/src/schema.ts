@@ -1,0 +1,174 @@
+import type { Generated } from 'kysely';
+
+/** Days are days since 1970-01-01, instants are milliseconds since then, amounts are ledger units. */
+export interface StorageSchema {
+  store_meta: { id: number; ecosystem: string; tenant_id: string };
+  names: { name_id: Generated<number>; name: string };
+  resources: ResourceTable;
+  identities: IdentityTable;
+  date_states: DateStateTable;
+  line_keys: { line_key: Generated<number>; day: number; line_id: string };
+  billing_lines: BillingLineTable;
+  line_attempts: { day: number; line_id: string; attempts: number };
+  usage_coverage: UsageCoverageTable;
+  usage_rows: { day: number; query_id: number; resource_id: number; identity_id: number; value: number };
+  calculated_lines: CalculatedLineTable;
+  line_portions: LinePortionTable;
+  chargeback_dimensions: DimensionTable;
+  chargeback_facts: FactTable;
+  runs: RunTable;
+  problems: ProblemTable;
+  emissions: EmissionTable;
+}
+
+export interface ResourceTable {
+  resource_key: Generated<number>;
+  resource_id: string;
+  resource_type: string;
+  display_name: string | null;
+  parent_id: string | null;
+  owner_id: string | null;
+  created_at: number | null;
+  deleted_at: number | null;
+  last_seen_at: number;
+  metadata: string;
+}
+
+export interface IdentityTable {
+  identity_key: Generated<number>;
+  identity_id: string;
+  identity_type: string;
+  display_name: string | null;
+  created_at: number | null;
+  deleted_at: number | null;
+  /** 1 while known from metrics only. */
+  observed: number;
+  last_seen_at: number;
+  metadata: string;
+}
+
+export interface DateStateTable {
+  day: number;
+  state: string;
+  gather_fingerprint: string;
+  complete: number;
+  gathered_at: number;
+  lines_digest: string;
+  input_digest: string;
+  calculation_fingerprint: string | null;
+  calculation_id: string | null;
+  calculated_at: number | null;
+  run_id: string | null;
+  line_count: number;
+  row_count: number;
+  held_line_count: number;
+}
+
+export interface BillingLineTable {
+  line_key: number;
+  day: number;
+  timestamp: number;
+  granularity: string;
+  resource_id: string | null;
+  environment_id: string | null;
+  product_category: string;
+  product_type: string;
+  quantity: string;
+  unit_price: string;
+  total_units: bigint;
+  currency: string;
+  samples_seen: number | null;
+  samples_expected: number | null;
+  metadata: string;
+}
+
+export interface UsageCoverageTable {
+  day: number;
+  query_id: number;
+  samples_seen: number;
+  samples_expected: number;
+  outcome: string;
+  /** 1 when the query has a resource label; then `usage_rows.resource_id` is a name, else 0. */
+  has_resources: number;
+  digest: string;
+}
+
+/** The bill as it was when the rows were calculated. */
+export interface CalculatedLineTable {
+  line_key: number;
+  day: number;
+  timestamp: number;
+  currency: string;
+  billed_units: bigint;
+  retained_units: bigint;
+  state: string;
+}
+
+export interface LinePortionTable {
+  line_key: number;
+  portion_index: number;
+  cost_type: string;
+  allocation_method: string;
+  allocation_detail: string | null;
+  chain_tier: number | null;
+  composition_index: number | null;
+  composition_ratio: string | null;
+  tiers_tried: string;
+}
+
+export interface DimensionTable {
+  dimension_id: Generated<number>;
+  resource_id: string | null;
+  environment_id: string | null;
+  product_category: string;
+  product_type: string;
+  identity_id: string;
+  cost_type: string;
+  allocation_method: string;
+  allocation_detail: string | null;
+  currency: string;
+}
+
+export interface FactTable {
+  day: number;
+  line_key: number;
+  portion_index: number;
+  dimension_id: number;
+  amount: bigint;
+  ratio: number;
+}
+
+export interface RunTable {
+  run_id: string;
+  started_at: number;
+  ended_at: number | null;
+  status: string;
+  dates_gathered: number;
+  dates_calculated: number;
+  dates_unchanged: number;
+  dates_held: number;
+  rows_written: number;
+}
+
+export interface ProblemTable {
+  problem_key: Generated<number>;
+  stage: string;
+  /** The day whose problems are replaced together; null for those saved without a day. */
+  scope_day: number | null;
+  day: number | null;
+  code: string;
+  severity: string;
+  message: string;
+  fix: string;
+  path: string | null;
+}
+
+export interface EmissionTable {
+  emitter: string;
+  day: number;
+  aggregation: string | null;
+  batch_id: string | null;
+  status: string;
+  attempts: number;
+  emitted_at: number;
+}

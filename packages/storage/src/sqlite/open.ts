@@ -1,0 +1,119 @@
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { versions } from 'node:process';
+import { setTimeout } from 'node:timers/promises';
+import { ChargebackError, describeCause } from '@chargeback/plugin-api';
+import type { Database } from 'better-sqlite3';
+import { Kysely, SqliteDialect } from 'kysely';
+import type { StorageSchema } from '../schema.ts';
+import { isReady, migrate, type Owner } from './migrate.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import { isBusy, storageError } from './storage-error.ts';
+
+const OLDEST_NODE = 22;
+const BUSY_MILLISECONDS = 5000;
+const RETRY_MILLISECONDS = 25;
+
+/**
+ * Opens a database file, makes its directory when only that one level is missing, and brings its schema up
+ * to date.
+ * @throws {ChargebackError} `CB_STORAGE_OPEN`, `_BUSY`, `_OWNER`, `_VERSION`.
+ */
+export async function openSqlite(path: string, owner: Owner): Promise<SqliteDatabase> {
+  assertNodeVersion();
+  prepareDirectory(path);
+  let connection: Database | undefined;
+  try {
+    // Loaded late: on an older Node the native library ends the process instead of throwing.
+    const { default: Connection } = await import('better-sqlite3');
+    connection = new Connection(path, { timeout: 0 });
+    const build = new Kysely<StorageSchema>({ dialect: new SqliteDialect({ database: connection }) });
+    await initialize(connection, { build, path, owner });
+    return new SqliteDatabase(connection, path, build);
+  } catch (error) {
+    connection?.close();
+    throw storageError(error, path, 'CB_STORAGE_OPEN');
+  }
+}
+
+function assertNodeVersion(): void {
+  const { node } = versions;
+  if (Number.parseInt(node, 10) >= OLDEST_NODE) return;
+  throw new ChargebackError('CB_STORAGE_OPEN', `the database needs Node.js 22.18 or newer, this is ${node}`, {
+    fix: 'Run the program with Node.js 22.18 or newer.',
+  });
+}
+
+function prepareDirectory(path: string): void {
+  const directory = dirname(path);
+  if (!existsSync(directory)) {
+    const parent = dirname(directory);
+    if (!existsSync(parent)) throw directoryError(path, `the directory ${directory} does not exist`);
+    try {
+      mkdirSync(directory);
+    } catch (cause) {
+      if (!existsSync(directory)) {
+        throw directoryError(path, `the directory ${directory} does not exist and cannot be made`, cause);
+      }
+    }
+  }
+  if (existsSync(path) && !statSync(path).isFile()) throw directoryError(path, `${path} is not a file`);
+  assertWritable(directory, path);
+  if (existsSync(path)) assertWritable(path, path);
+}
+
+function assertWritable(what: string, path: string): void {
+  try {
+    accessSync(what, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    throw directoryError(path, `${what} cannot be read and written by this user`, cause);
+  }
+}
+
+function directoryError(path: string, message: string, cause?: unknown): ChargebackError {
+  const because = cause === undefined ? '' : ` (${describeCause(cause)})`;
+  return new ChargebackError('CB_STORAGE_OPEN', `${message}${because}`, { path, cause });
+}
+
+interface Initialization {
+  readonly build: Kysely<StorageSchema>;
+  readonly path: string;
+  readonly owner: Owner;
+}
+
+async function initialize(connection: Database, { build, path, owner }: Initialization): Promise<void> {
+  await whileBusy(() => isReady(connection, path, owner));
+  await whileBusy(() => {
+    if (connection.pragma('journal_mode', { simple: true }) !== 'wal')
+      connection.pragma('journal_mode = wal');
+  });
+  connection.pragma('synchronous = normal');
+  connection.pragma('foreign_keys = on');
+  connection.pragma('temp_store = memory');
+  if (!(await whileBusy(() => isReady(connection, path, owner)))) {
+    await whileBusy(() => connection.exec('begin immediate'));
+    try {
+      if (!isReady(connection, path, owner)) await migrate(connection, build, owner);
+      connection.exec('commit');
+    } catch (error) {
+      if (connection.inTransaction) connection.exec('rollback');
+      throw error;
+    }
+  }
+  connection.pragma(`busy_timeout = ${BUSY_MILLISECONDS}`);
+}
+
+/**
+ * Tries again while another process, or another store of this one, holds the database. Waiting inside the
+ * database would keep this process from letting go of it.
+ */
+async function whileBusy<Result>(work: () => Result): Promise<Result> {
+  for (let left = BUSY_MILLISECONDS / RETRY_MILLISECONDS; ; left -= 1) {
+    try {
+      return work();
+    } catch (error) {
+      if (left <= 0 || !isBusy(error)) throw error;
+    }
+    await setTimeout(RETRY_MILLISECONDS);
+  }
+}
