@@ -22,7 +22,7 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: ()
 /** 5 cost types, each allocated by its own usage query to every identity, from metrics to CSV. */
 export async function runGenericMetrics(shape: Shape): Promise<Record<string, string | number>> {
   const plugin = register();
-  const model = scaleModel({ identities: shape.identities, queries: COST_TYPES, days: shape.days, endDate: END });
+  const model = scaleModel({ identities: shape.identities, costTypes: COST_TYPES, days: shape.days, endDate: END });
   const settings = plugin.settings.parse(settingsFor());
   const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
   const csv = findEmitter('csv');
@@ -87,14 +87,14 @@ function settingsFor(): object {
   return {
     cluster_id: 'bench',
     metrics: { url: 'http://prometheus.bench.invalid' },
-    identity_source: { label: 'principal', discovery_query: 'group by (principal) (bench_bytes_0_total)' },
+    identity_source: { label: 'principal', discovery_query: 'group by (principal) (scale_bytes_1_total)' },
     cost_types: Array.from({ length: COST_TYPES }, (_, index) => ({
       name: `NETWORK_${index}`,
       product_category: 'network',
-      rate: '0.01',
-      cost_quantity: { type: 'network_gib', query: `sum(increase(bench_bytes_${index}_total[1h]))` },
+      rate: '60',
+      cost_quantity: { type: 'network_gib', query: `sum(increase(scale_bytes_${index + 1}_total[1h]))` },
       allocation_strategy: 'usage_ratio',
-      allocation_query: `sum by (principal) (increase(bench_bytes_${index}_total[1h]))`,
+      allocation_query: `sum by (principal) (increase(scale_bytes_${index + 1}_total[1h]))`,
       allocation_label: 'principal',
     })),
   };

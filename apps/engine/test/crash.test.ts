@@ -7,6 +7,14 @@ import { chargeback, type CommandResult, filesIn, temporaryFolder } from './supp
 
 const today = new Date(Math.floor(Date.now() / 86_400_000) * 86_400_000);
 const DAYS = 10;
+const shape = {
+  identities: 150,
+  costTypes: 4,
+  queries: 3,
+  days: DAYS,
+  // The configuration leaves out the newest day.
+  endDate: new Date(today.getTime() - 86_400_000),
+};
 
 describe('a run that is killed or interrupted', () => {
   let simulator: Awaited<ReturnType<typeof startPrometheusSimulator>>;
@@ -17,14 +25,7 @@ describe('a run that is killed or interrupted', () => {
     const out = path.join(folder.path, name, 'out');
     const database = path.join(folder.path, `${name}.db`);
     const config = path.join(folder.path, `${name}.yaml`);
-    const yaml = scaleConfigYaml({
-      url: simulator.url,
-      identities: 150,
-      queries: 3,
-      days: DAYS,
-      database,
-      outputDirectory: out,
-    });
+    const yaml = scaleConfigYaml(shape, simulator.url, { database, outputDirectory: out });
     await writeFile(config, yaml);
     return { config, database, out };
   };
@@ -34,7 +35,7 @@ describe('a run that is killed or interrupted', () => {
   beforeAll(async () => {
     folder = await temporaryFolder();
     simulator = await startPrometheusSimulator({
-      model: scaleModel({ identities: 150, queries: 3, days: DAYS + 2, endDate: today }),
+      model: scaleModel(shape),
     });
     const { config, out } = await prepare('undisturbed');
     const result = await run(config);
@@ -72,13 +73,14 @@ describe('a run that is killed or interrupted', () => {
   });
 
   it('stops within five seconds on Ctrl-C, says so, and resumes', async () => {
-    const { config, database, out } = await prepare('interrupted');
-    simulator.setFaults({ rules: [{ delayMilliseconds: 20_000, times: 1, skip: 2 }] });
+    const { config, out } = await prepare('interrupted');
+    simulator.setFaults([{ effect: { kind: 'delay', milliseconds: 20_000 } }]);
     let askedAt = 0;
+    const before = simulator.requests.length;
     const result = await run(config, {
       onStart: (child) => {
         const watch = setInterval(() => {
-          if (askedAt === 0 && existsSync(database) && simulator.requests.length > 0) {
+          if (askedAt === 0 && simulator.requests.length > before) {
             askedAt = performance.now();
             child.kill('SIGINT');
           }
@@ -89,7 +91,7 @@ describe('a run that is killed or interrupted', () => {
     expect(performance.now() - askedAt).toBeLessThan(5000);
     expect(result.exitCode).toBe(1);
     expect(result.stdout).toMatch(/CB_RUN_INTERRUPTED/);
-    simulator.setFaults({ rules: [] });
+    simulator.setFaults([]);
     expect(await run(config)).toMatchObject({ exitCode: 0 });
     expect(await filesIn(out)).toEqual(undisturbed);
   });

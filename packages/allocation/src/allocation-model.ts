@@ -64,14 +64,19 @@ export function modelOf(allocator: CostAllocator): ModelDescription | undefined 
 
 /**
  * One line that tells how an allocator is wired:
- * `chain(usage_ratio(bytes) → even_split(mergedActive) → terminal(unallocated))`.
+ * `chain(usage_ratio(bytes) → even_split(mergedActive) → terminal(unallocated))`. An allocator that is no
+ * model is `custom`.
  * @param params replace the ratios that they name, as they do when the model runs.
  */
-export function describeModel(model: ModelDescription, params: AllocatorParams = {}): string {
-  const { name, subject, parts } = model;
+export function describeModel(allocator: CostAllocator, params: AllocatorParams = {}): string {
+  const model = modelOf(allocator);
+  return model ? textOf(model, params) : 'custom';
+}
+
+function textOf({ name, subject, parts }: ModelDescription, params: AllocatorParams): string {
   if (!parts) return subject === undefined ? name : `${name}(${subject})`;
-  const inner = parts.map(({ model: part, ratio, param }) => {
-    const text = describeModel(part, params);
+  const inner = parts.map(({ model, ratio, param }) => {
+    const text = textOf(model, params);
     if (ratio === undefined) return text;
     const given = param === undefined ? undefined : params[param];
     return `${given === undefined ? ratio : String(given)} × ${text}`;

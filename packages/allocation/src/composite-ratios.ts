@@ -1,18 +1,28 @@
 import { assertRatios, Decimal } from '@chargeback/money';
-import { type AllocatorParams, ChargebackError, describeCause } from '@chargeback/plugin-api';
-import type { ModelDescription, ModelPart } from './allocation-model.ts';
+import {
+  type AllocatorParams,
+  ChargebackError,
+  type CostAllocator,
+  describeCause,
+} from '@chargeback/plugin-api';
+import { type ModelDescription, modelOf, type ModelPart } from './allocation-model.ts';
 
 /** Plain decimal text; what `Decimal` reads beyond that (`Infinity`, hexadecimal) is not a ratio. */
 const RATIO = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*$/;
 
 /**
- * Checks the ratios that `allocator_params` give to every composite inside a model: each between 0 and 1,
- * together 1 within 0.0001, defaults standing in for what is not given.
- * @returns one error, code `CB_CONFIG_VALUE`, per composite that does not fit; empty when all do.
+ * Checks the ratios that `allocator_params` give to every composite inside an allocator: each between 0 and
+ * 1, together 1 within 0.0001, defaults standing in for what is not given.
+ * @returns one error, code `CB_CONFIG_VALUE`, per composite that does not fit; empty when all do, and for an
+ *   allocator that is no model.
  */
-export function checkCompositeParams(model: ModelDescription, params: AllocatorParams): ChargebackError[] {
+export function checkCompositeParams(allocator: CostAllocator, params: AllocatorParams): ChargebackError[] {
+  const model = modelOf(allocator);
+  return model ? errorsOf(model, params) : [];
+}
+
+function errorsOf({ parts = [] }: ModelDescription, params: AllocatorParams): ChargebackError[] {
   const errors: ChargebackError[] = [];
-  const parts = model.parts ?? [];
   if (parts.some(({ ratio }) => ratio !== undefined)) {
     try {
       compositeRatios(parts, params);
@@ -21,8 +31,7 @@ export function checkCompositeParams(model: ModelDescription, params: AllocatorP
       errors.push(cause);
     }
   }
-  for (const part of parts) errors.push(...checkCompositeParams(part.model, params));
-  return errors;
+  return [...errors, ...parts.flatMap(({ model }) => errorsOf(model, params))];
 }
 
 /**

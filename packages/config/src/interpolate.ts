@@ -18,39 +18,65 @@ export interface Interpolated {
   readonly missing: readonly string[];
   /** A `${` that is not a placeholder. */
   readonly malformed: boolean;
+  /** The text was exactly one placeholder. */
+  readonly whole: boolean;
 }
 
-// `$${` first, so that what it escapes is not read as a placeholder.
-const TOKEN = /\$\$\{|\$\{([A-Za-z_][\w.-]*)(?::-([^}]*))?\}|\$\{/gu;
-const WHOLE = /^\$\{[A-Za-z_][\w.-]*(?::-[^}]*)?\}$/u;
+interface Placeholder {
+  readonly name: string;
+  readonly fallback: string | undefined;
+  /** Position behind the closing brace. */
+  readonly end: number;
+}
 
 /**
  * Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for a literal `${`. The default applies when the
  * variable is not set and when it is empty. What was put in is not looked at again.
  */
 export function interpolate(text: string, lookup: Lookup): Interpolated {
+  const parts: string[] = [];
   const used: string[] = [];
   const missing: string[] = [];
-  let malformed = false;
-  const replaced = text.replace(
-    TOKEN,
-    (token: string, name: string | undefined, fallback: string | undefined) => {
-      if (token === '$${') return '${';
-      if (name === undefined) {
-        malformed = true;
-        return token;
-      }
-      const value = lookup(name);
-      if (fallback !== undefined && (value === undefined || value === '')) return fallback;
-      if (value === undefined) {
-        missing.push(name);
-        return token;
-      }
+  let [malformed, whole] = [false, false];
+  let done = 0;
+  for (let start = text.indexOf('${'); start !== -1; start = text.indexOf('${', done)) {
+    const escaped = start > done && text[start - 1] === '$';
+    parts.push(text.slice(done, escaped ? start - 1 : start));
+    done = start + 2;
+    const placeholder = escaped ? undefined : placeholderAt(text, start);
+    if (placeholder === undefined) {
+      parts.push('${');
+      malformed ||= !escaped;
+      continue;
+    }
+    const { name, fallback, end } = placeholder;
+    const value = lookup(name);
+    if (fallback !== undefined && (value === undefined || value === '')) parts.push(fallback);
+    else if (value === undefined) missing.push(name);
+    else {
+      parts.push(value);
       used.push(value);
-      return value;
-    },
-  );
-  return { text: replaced, used, missing, malformed };
+    }
+    whole = start === 0 && end === text.length;
+    done = end;
+  }
+  parts.push(text.slice(done));
+  return { text: parts.join(''), used, missing, malformed, whole };
+}
+
+/** One step forward for each character, however often braces are left open: the file may be hostile. */
+function placeholderAt(text: string, start: number): Placeholder | undefined {
+  const opening = /\$\{(?<name>[A-Za-z_][\w.-]*)(?<end>\}|:-)/uy;
+  opening.lastIndex = start;
+  const { name, end } = opening.exec(text)?.groups ?? {};
+  if (name === undefined) return undefined;
+  if (end === '}') return { name, fallback: undefined, end: opening.lastIndex };
+  const close = /[^}$]*(?:\$(?!\{)[^}$]*)*\}/uy;
+  close.lastIndex = opening.lastIndex;
+  const fallback = close.exec(text)?.[0];
+  // No closing brace, or a placeholder inside the default: nesting is not supported.
+  if (fallback === undefined) return undefined;
+  return { name, fallback: fallback.slice(0, -1), end: close.lastIndex };
 }
 
 /**
@@ -86,10 +112,10 @@ export function interpolateTree(
       report(
         '',
         '${ begins something that is not a placeholder',
-        'Write ${NAME} or ${NAME:-default}, or $${ for a literal ${.',
+        'Write ${NAME} or ${NAME:-default} (without another placeholder inside), or $${ for a literal ${.',
       );
     }
-    scalar.placeholder = WHOLE.test(scalar.value) ? 'whole' : 'part';
+    scalar.placeholder = result.whole ? 'whole' : 'part';
     scalar.unresolved = result.malformed || result.missing.length > 0;
     scalar.value = result.text;
   });

@@ -190,11 +190,6 @@ export const ERROR_CODES = {
     'An allocation model is built wrongly.',
     'End a chain with one terminal model; let the ratios of a composite add up to 1.',
   ),
-  CB_ALLOCATION_MODEL: entry(
-    2,
-    'An allocation model is built wrongly.',
-    'Mend the chain or composite named: its last tier must be terminal, its ratios must add up to 1.',
-  ),
   CB_ALLOCATION_UNKNOWN_PRODUCT: entry(
     1,
     'A product type has no route; its cost went to the fallback route.',

@@ -29,6 +29,8 @@ type ColumnSpec = Column | `${Column}!`;
 interface TableOptions {
   readonly primaryKey?: readonly string[];
   readonly clustered?: boolean;
+  /** Column to `table.column`. */
+  readonly references?: Readonly<Record<string, string>>;
 }
 
 class Tables {
@@ -44,9 +46,11 @@ class Tables {
     let table: CreateTableBuilder<string, string> = this.database.schema.createTable(name);
     for (const [column, spec] of Object.entries(columns)) {
       const type = spec.replace('!', '') as Column;
-      table = table.addColumn(column, this.#type(type), (build) =>
-        spec.endsWith('!') ? build.notNull() : build,
-      );
+      const target = options.references?.[column];
+      table = table.addColumn(column, this.#type(type), (build) => {
+        const nullable = spec.endsWith('!') ? build.notNull() : build;
+        return target === undefined ? nullable : nullable.references(target);
+      });
     }
     if (options.primaryKey) table = table.addPrimaryKeyConstraint(`${name}_pk`, [...options.primaryKey]);
     await table.modifyEnd(options.clustered ? this.#dialect.clusteredEnd : this.#dialect.tableEnd).execute();
@@ -73,6 +77,7 @@ async function createInitialSchema(tables: Tables): Promise<void> {
   await tables.index('names__name', ['name'], true);
   await createInventory(tables);
   await createInputs(tables);
+  await createUsage(tables);
   await createResults(tables);
   await createJournal(tables);
 }
@@ -147,7 +152,7 @@ async function createInputs(tables: Tables): Promise<void> {
       samples_expected: 'integer',
       metadata: 'text!',
     },
-    { primaryKey: ['line_key'] },
+    { primaryKey: ['line_key'], references: { line_key: 'line_keys.line_key' } },
   );
   await tables.index('billing_lines__day', ['day']);
   await tables.create(
@@ -155,6 +160,9 @@ async function createInputs(tables: Tables): Promise<void> {
     { day: 'integer!', line_id: 'text!', attempts: 'integer!' },
     { primaryKey: ['day', 'line_id'], clustered: true },
   );
+}
+
+async function createUsage(tables: Tables): Promise<void> {
   await tables.create(
     'usage_coverage',
     {
@@ -166,7 +174,7 @@ async function createInputs(tables: Tables): Promise<void> {
       has_resources: 'integer!',
       digest: 'text!',
     },
-    { primaryKey: ['day', 'query_id'], clustered: true },
+    { primaryKey: ['day', 'query_id'], clustered: true, references: { query_id: 'names.name_id' } },
   );
   await tables.create(
     'usage_rows',
@@ -193,7 +201,7 @@ async function createResults(tables: Tables): Promise<void> {
       retained_units: 'integer!',
       state: 'text!',
     },
-    { primaryKey: ['line_key'] },
+    { primaryKey: ['line_key'], references: { line_key: 'line_keys.line_key' } },
   );
   await tables.index('calculated_lines__day', ['day']);
   await tables.create(
@@ -209,25 +217,13 @@ async function createResults(tables: Tables): Promise<void> {
       composition_ratio: 'text',
       tiers_tried: 'text!',
     },
-    { primaryKey: ['line_key', 'portion_index'], clustered: true },
+    {
+      primaryKey: ['line_key', 'portion_index'],
+      clustered: true,
+      references: { line_key: 'calculated_lines.line_key' },
+    },
   );
-  await tables.create('chargeback_dimensions', {
-    dimension_id: 'key',
-    resource_id: 'text',
-    environment_id: 'text',
-    product_category: 'text!',
-    product_type: 'text!',
-    identity_id: 'text!',
-    cost_type: 'text!',
-    allocation_method: 'text!',
-    allocation_detail: 'text',
-    currency: 'text!',
-  });
-  // Null and the empty text are kept apart, which a plain unique index does not do for null.
-  await sql`create unique index chargeback_dimensions__unique on chargeback_dimensions (
-    product_type, (coalesce(resource_id, '')), (resource_id is null), (coalesce(environment_id, '')),
-    (environment_id is null), product_category, cost_type, allocation_method,
-    (coalesce(allocation_detail, '')), currency, identity_id)`.execute(tables.database);
+  await createDimensions(tables);
   await tables.create(
     'chargeback_facts',
     {
@@ -238,8 +234,44 @@ async function createResults(tables: Tables): Promise<void> {
       amount: 'integer!',
       ratio: 'real!',
     },
-    { primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'], clustered: true },
+    {
+      primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'],
+      clustered: true,
+      references: { dimension_id: 'dimensions.dimension_id' },
+    },
   );
+}
+
+/** A dimension is an identity within a group; the view shows both as one flat row. */
+async function createDimensions(tables: Tables): Promise<void> {
+  await tables.create('dimension_groups', {
+    group_id: 'key',
+    resource_id: 'text',
+    environment_id: 'text',
+    product_category: 'text!',
+    product_type: 'text!',
+    cost_type: 'text!',
+    allocation_method: 'text!',
+    allocation_detail: 'text',
+    currency: 'text!',
+  });
+  // Null and the empty text are kept apart, which a plain unique index does not do for null.
+  await sql`create unique index dimension_groups__unique on dimension_groups (
+    product_type, (coalesce(resource_id, '')), (resource_id is null), (coalesce(environment_id, '')),
+    (environment_id is null), product_category, cost_type, allocation_method,
+    (coalesce(allocation_detail, '')), currency)`.execute(tables.database);
+  await tables.create(
+    'dimensions',
+    { dimension_id: 'key', group_id: 'integer!', name_id: 'integer!' },
+    { references: { group_id: 'dimension_groups.group_id', name_id: 'names.name_id' } },
+  );
+  await tables.index('dimensions__unique', ['group_id', 'name_id'], true);
+  await sql`create view chargeback_dimensions as
+    select dimension_id, resource_id, environment_id, product_category, product_type, name as identity_id,
+      cost_type, allocation_method, allocation_detail, currency
+    from dimensions
+    join dimension_groups on dimension_groups.group_id = dimensions.group_id
+    join names on names.name_id = dimensions.name_id`.execute(tables.database);
 }
 
 async function createJournal(tables: Tables): Promise<void> {

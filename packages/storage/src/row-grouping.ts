@@ -1,77 +1,64 @@
+import { compareKeys } from '@chargeback/money';
 import type { AllocationDetail, ChargebackRow, CostType } from '@chargeback/plugin-api';
 
-/** Everything that tells one row of a day from another, as stored. */
-export interface DimensionColumns {
-  readonly dimensionId: number;
+/** Everything that tells one row of an instant from another, except the identity. */
+export interface DimensionGroup {
   readonly resourceId: string | null;
   readonly environmentId: string | null;
   readonly productCategory: string;
   readonly productType: string;
-  readonly identityId: string;
   readonly costType: CostType;
-  readonly allocationMethod: string | null;
+  readonly allocationMethod: string;
   readonly allocationDetail: AllocationDetail | null;
   readonly currency: string;
 }
 
-/** Sums by instant and dimension, in columns: entry i of each array belongs together. */
-export interface DimensionSums {
+/** Sums of one period, in columns: entry i of each array belongs together. */
+export interface PeriodSums {
   readonly timestamps: readonly number[];
-  readonly dimensionIds: readonly number[];
+  readonly groupIds: readonly number[];
+  readonly nameIds: readonly number[];
   readonly units: readonly bigint[];
 }
 
-export interface RowOwner {
+export interface GroupingInput {
   readonly ecosystem: string;
   readonly tenantId: string;
+  readonly sums: PeriodSums;
+  readonly groupOf: (groupId: number) => DimensionGroup;
+  readonly nameOf: (nameId: number) => string;
+  /** Adds rows that differ only in method or detail; where those differ they are null. */
+  readonly merge: boolean;
 }
 
-const LEADING = [
-  'resourceId',
-  'environmentId',
-  'productCategory',
-  'productType',
-  'identityId',
-  'costType',
-] as const;
-const ALLOCATION = ['allocationMethod', 'allocationDetail'] as const;
-const SPLIT_ORDER = [...LEADING, ...ALLOCATION, 'currency'] as const;
-const MERGED_ORDER = [...LEADING, 'currency', ...ALLOCATION] as const;
+type Column = keyof DimensionGroup;
 
-type Column = (typeof SPLIT_ORDER)[number];
+const BEFORE_IDENTITY: readonly Column[] = ['resourceId', 'environmentId', 'productCategory', 'productType'];
+const AFTER_IDENTITY: readonly Column[] = ['costType', 'allocationMethod', 'allocationDetail', 'currency'];
+const AFTER_IDENTITY_MERGED: readonly Column[] = ['costType', 'currency'];
 
 /**
- * Yields the rows of one period in chunks, ordered by timestamp and the columns in code-unit order, nulls
- * first. With `merge`, rows that differ only in method or detail are added; where those differ they are null.
+ * Yields the rows of one period in chunks, ordered by timestamp, resource, environment, category, type,
+ * identity, cost type, method and detail: in code-unit order, nulls first. Texts are ranked once, rows are
+ * then ordered by numbers.
  */
-export function* groupRows(
-  owner: RowOwner,
-  input: {
-    readonly dimensions: readonly DimensionColumns[];
-    readonly sums: DimensionSums;
-    readonly merge: boolean;
-  },
-  chunkSize: number,
-): Generator<ChargebackRow[]> {
-  const { sums } = input;
-  const { slots, slotOf } = placeDimensions(input.dimensions, input.merge);
-  const instants = [...new Set(sums.timestamps)].toSorted((left, right) => left - right);
-  const instantOf = new Map(instants.map((instant, index) => [instant, index]));
-  const places = Float64Array.from(
-    sums.timestamps,
-    (timestamp, index) => instantOf.get(timestamp)! * slots.length + slotOf.get(sums.dimensionIds[index]!)!,
+export function* groupRows(input: GroupingInput, chunkSize: number): Generator<ChargebackRow[]> {
+  const { places, subplaces } = placesOf(input);
+  const order = Uint32Array.from(places, (_, index) => index).toSorted(
+    (left, right) => places[left]! - places[right]! || subplaces[left]! - subplaces[right]!,
   );
-  const order = Uint32Array.from(places, (_, index) => index).toSorted((a, b) => places[a]! - places[b]!);
   let chunk: ChargebackRow[] = [];
   for (let position = 0; position < order.length;) {
-    const place = places[order[position]!]!;
-    const timestamp = sums.timestamps[order[position]!]!;
-    let units = 0n;
-    while (position < order.length && places[order[position]!] === place) {
-      units += sums.units[order[position]!]!;
+    const first = order[position]!;
+    let row = rowOf(input, first);
+    position += 1;
+    while (position < order.length) {
+      const next = order[position]!;
+      if (places[next] !== places[first] || subplaces[next] !== subplaces[first]) break;
+      row = added(row, rowOf(input, next));
       position += 1;
     }
-    chunk.push(rowOf(owner, slots[place % slots.length]!, { timestamp, units }));
+    chunk.push(row);
     if (chunk.length === chunkSize) {
       yield chunk;
       chunk = [];
@@ -80,33 +67,43 @@ export function* groupRows(
   if (chunk.length > 0) yield chunk;
 }
 
-/** Sorts the dimensions; each has its own slot, or with `merge` those that differ in allocation share one. */
-function placeDimensions(dimensions: readonly DimensionColumns[], merge: boolean) {
-  const order = merge ? MERGED_ORDER : SPLIT_ORDER;
-  const sorted = dimensions.toSorted((left, right) => compareColumns(left, right, order));
-  const slots: DimensionColumns[] = [];
-  const slotOf = new Map<number, number>();
-  for (const dimension of sorted) {
-    const last = slots.at(-1);
-    if (merge && last && compareColumns(last, dimension, [...LEADING, 'currency']) === 0) {
-      slots[slots.length - 1] = mixed(last, dimension);
-    } else {
-      slots.push(dimension);
-    }
-    slotOf.set(dimension.dimensionId, slots.length - 1);
+/** Two numbers per sum that order it; sums of one row have both in common. */
+function placesOf({ sums, groupOf, nameOf, merge }: GroupingInput) {
+  const groups = [...new Set(sums.groupIds)].map((id) => ({ id, group: groupOf(id) }));
+  const before = ranksOf(groups, BEFORE_IDENTITY);
+  const after = ranksOf(groups, merge ? AFTER_IDENTITY_MERGED : AFTER_IDENTITY);
+  const names = [...new Set(sums.nameIds)].map((id) => ({ id, name: nameOf(id) }));
+  names.sort((left, right) => compareKeys(left.name, right.name));
+  const nameRanks = new Map(names.map(({ id }, rank) => [id, rank]));
+  const instants = [...new Set(sums.timestamps)].toSorted((left, right) => left - right);
+  const instantRanks = new Map(instants.map((instant, rank) => [instant, rank]));
+  const count = sums.units.length;
+  const places = new Float64Array(count);
+  const subplaces = new Float64Array(count);
+  for (let index = 0; index < count; index += 1) {
+    const groupId = sums.groupIds[index]!;
+    places[index] = instantRanks.get(sums.timestamps[index]!)! * groups.length + before.get(groupId)!;
+    subplaces[index] = nameRanks.get(sums.nameIds[index]!)! * groups.length + after.get(groupId)!;
   }
-  return { slots, slotOf };
+  return { places, subplaces };
 }
 
-function mixed(left: DimensionColumns, right: DimensionColumns): DimensionColumns {
-  return {
-    ...left,
-    allocationMethod: left.allocationMethod === right.allocationMethod ? left.allocationMethod : null,
-    allocationDetail: left.allocationDetail === right.allocationDetail ? left.allocationDetail : null,
-  };
+/** Rank of each group by some of its columns; groups that agree in them share a rank. */
+function ranksOf(
+  groups: readonly { readonly id: number; readonly group: DimensionGroup }[],
+  columns: readonly Column[],
+): Map<number, number> {
+  const sorted = groups.toSorted((left, right) => compareColumns(left.group, right.group, columns));
+  const ranks = new Map<number, number>();
+  let rank = 0;
+  for (const [index, { id, group }] of sorted.entries()) {
+    if (index > 0 && compareColumns(sorted[index - 1]!.group, group, columns) !== 0) rank += 1;
+    ranks.set(id, rank);
+  }
+  return ranks;
 }
 
-function compareColumns(left: DimensionColumns, right: DimensionColumns, columns: readonly Column[]): number {
+function compareColumns(left: DimensionGroup, right: DimensionGroup, columns: readonly Column[]): number {
   for (const column of columns) {
     const [a, b] = [left[column], right[column]];
     if (a === b) continue;
@@ -117,23 +114,30 @@ function compareColumns(left: DimensionColumns, right: DimensionColumns, columns
   return 0;
 }
 
-function rowOf(
-  owner: RowOwner,
-  dimension: DimensionColumns,
-  { timestamp, units }: { timestamp: number; units: bigint },
-): ChargebackRow {
+function rowOf({ ecosystem, tenantId, sums, groupOf, nameOf }: GroupingInput, index: number): ChargebackRow {
+  const group = groupOf(sums.groupIds[index]!);
   return {
-    ecosystem: owner.ecosystem,
-    tenantId: owner.tenantId,
-    timestamp: new Date(timestamp),
-    resourceId: dimension.resourceId,
-    environmentId: dimension.environmentId,
-    productCategory: dimension.productCategory,
-    productType: dimension.productType,
-    identityId: dimension.identityId,
-    costType: dimension.costType,
-    amount: { units, currency: dimension.currency },
-    allocationMethod: dimension.allocationMethod,
-    allocationDetail: dimension.allocationDetail,
+    ecosystem,
+    tenantId,
+    timestamp: new Date(sums.timestamps[index]!),
+    resourceId: group.resourceId,
+    environmentId: group.environmentId,
+    productCategory: group.productCategory,
+    productType: group.productType,
+    identityId: nameOf(sums.nameIds[index]!),
+    costType: group.costType,
+    amount: { units: sums.units[index]!, currency: group.currency },
+    allocationMethod: group.allocationMethod,
+    allocationDetail: group.allocationDetail,
+  };
+}
+
+function added(left: ChargebackRow, right: ChargebackRow): ChargebackRow {
+  const { allocationMethod, allocationDetail } = left;
+  return {
+    ...left,
+    amount: { units: left.amount.units + right.amount.units, currency: left.amount.currency },
+    allocationMethod: allocationMethod === right.allocationMethod ? allocationMethod : null,
+    allocationDetail: allocationDetail === right.allocationDetail ? allocationDetail : null,
   };
 }

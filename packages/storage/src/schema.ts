@@ -14,7 +14,8 @@ export interface StorageSchema {
   usage_rows: { day: number; query_id: number; resource_id: number; identity_id: number; value: number };
   calculated_lines: CalculatedLineTable;
   line_portions: LinePortionTable;
-  chargeback_dimensions: DimensionTable;
+  dimension_groups: DimensionGroupTable;
+  dimensions: { dimension_id: Generated<number>; group_id: number; name_id: number };
   chargeback_facts: FactTable;
   runs: RunTable;
   problems: ProblemTable;
@@ -116,13 +117,13 @@ export interface LinePortionTable {
   tiers_tried: string;
 }
 
-export interface DimensionTable {
-  dimension_id: Generated<number>;
+/** Everything that tells one row of a day from another, except the identity. */
+export interface DimensionGroupTable {
+  group_id: Generated<number>;
   resource_id: string | null;
   environment_id: string | null;
   product_category: string;
   product_type: string;
-  identity_id: string;
   cost_type: string;
   allocation_method: string;
   allocation_detail: string | null;

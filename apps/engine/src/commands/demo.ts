@@ -14,7 +14,7 @@ export interface DemoOptions {
 }
 
 /** The demo's "now": fixed, so that everyone sees the same numbers. */
-const NOW = new Date('2026-07-01T06:00:00.000Z');
+const NOW = new Date('2026-07-02T06:00:00.000Z');
 const DAYS = 30;
 const SEED = 20_260_701;
 const SIMULATOR_URL = 'http://prometheus.demo.invalid';

@@ -3,7 +3,7 @@ import type { TenantRun } from '@chargeback/engine';
 import type { Window } from '@chargeback/plugin-api';
 import type { ReconciliationRow, RowTotal, Store } from '@chargeback/storage';
 import { totalsOf } from '../commands/reconcile.ts';
-import { amountText, paintFor, percentText, renderTable } from './format.ts';
+import { amountText, paintFor, percentText, readableAmount, renderTable } from './format.ts';
 import { renderProblems } from './problems.ts';
 
 export interface DemoResult {
@@ -43,7 +43,7 @@ export async function renderDemoSummary(result: DemoResult, stream: NodeJS.Write
       totals.byMethod.map(({ key, units }) => [
         key[0] ?? '–',
         key[1] ?? '–',
-        amountText(units),
+        readableAmount(units),
         percentText(units, billed),
       ]),
     ),
@@ -53,7 +53,7 @@ export async function renderDemoSummary(result: DemoResult, stream: NodeJS.Write
     `  ${result.displayFolder}/csv            one CSV file a day, one a month\n`,
     `  ${result.displayFolder}/chargeback.db  the database (SQLite)\n`,
     `  ${result.displayFolder}/config.yaml    the configuration behind it\n\n`,
-    `${run?.rowsWritten ?? 0} rows in ${currency}, calculated and written in ${result.seconds.toFixed(1)} s. `,
+    `${run?.rowsWritten ?? 0} rows in ${currency}, calculated and written in ${result.seconds.toFixed(1)} s; amounts above are rounded for reading.\n`,
     `Bill a real Prometheus: npm start -- --config FILE\n`,
   ].join('');
 }
@@ -72,7 +72,7 @@ function reconciliationText(rows: readonly ReconciliationRow[], paint: ReturnTyp
 }
 
 function shareRows(totals: readonly RowTotal[], whole: bigint): string[][] {
-  return totals.map(({ key, units }) => [key[0] ?? '–', amountText(units), percentText(units, whole)]);
+  return totals.map(({ key, units }) => [key[0] ?? '–', readableAmount(units), percentText(units, whole)]);
 }
 
 function section(title: string, titles: readonly string[], rows: readonly (readonly string[])[]): string {

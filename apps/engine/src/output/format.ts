@@ -29,6 +29,13 @@ export function amountText(units: bigint): string {
   return `${whole.replaceAll(/\B(?=(\d{3})+$)/g, ',')}.${decimals}`;
 }
 
+/** The amount rounded half-up to 0.01, for reading only: the exact one is in the database and the files. */
+export function readableAmount(units: bigint): string {
+  const sign = units < 0n ? -1n : 1n;
+  const hundredths = (units * sign + 500_000n) / 1_000_000n;
+  return amountText(hundredths * sign * 1_000_000n).slice(0, -2);
+}
+
 /** Share of a whole in percent with one decimal, for reading only. */
 export function percentText(part: bigint, whole: bigint): string {
   if (whole === 0n) return '–';
@@ -47,7 +54,7 @@ export interface TableColumn {
 export function renderTable(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
   return table([titles, ...rows.map((row) => [...row])], {
-    border: { ...getBorderCharacters('void'), joinBody: '─', bodyJoin: '  ' },
+    border: { ...getBorderCharacters('void'), joinBody: '─', joinJoin: '──', bodyJoin: '  ' },
     columns: columns.map(({ align = 'left', maxWidth }) => ({
       alignment: align,
       paddingLeft: 0,

@@ -57,12 +57,14 @@ function calculationParts(database: SqliteDatabase, window: Window, byLine: bool
 }
 
 function factParts(database: SqliteDatabase, window: Window, byLine: boolean): ReconciliationPart[] {
+  const unallocated = sql`(select name_id from names where name = ${UNALLOCATED})`;
   const rows = groupRows(database, window, {
     from: sql`chargeback_facts as source
-      join chargeback_dimensions as dimension on dimension.dimension_id = source.dimension_id`,
-    currency: sql`dimension.currency`,
+      join dimensions on dimensions.dimension_id = source.dimension_id
+      join dimension_groups on dimension_groups.group_id = dimensions.group_id`,
+    currency: sql`dimension_groups.currency`,
     first: sql`source.amount`,
-    second: sql`case when dimension.identity_id = ${UNALLOCATED} then source.amount else 0 end`,
+    second: sql`case when dimensions.name_id = ${unallocated} then source.amount else 0 end`,
     byLine,
   });
   return rows.map((row) => ({ ...partOf(row), allocated: firstOf(row), unallocated: secondOf(row) }));

@@ -8,27 +8,38 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import { type DayRange, dayRangeOf, joinHalves, monthStartOfDay } from '../convert.ts';
-import { type DimensionColumns, type DimensionSums, groupRows, type RowOwner } from '../row-grouping.ts';
+import { type DimensionGroup, groupRows, type PeriodSums } from '../row-grouping.ts';
+import type { Owner } from './migrate.ts';
+import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 const ROWS_PER_CHUNK = 1000;
+
+/** What reading rows needs to know of its store. */
+export interface RowSource {
+  readonly database: SqliteDatabase;
+  readonly names: Names;
+  readonly owner: Owner;
+}
 
 /**
  * Rows of a window. One day (or month) is read and added up at a time, so that memory is bounded by it and no
  * read is open while the consumer waits.
  */
 export async function* loadRows(
-  database: SqliteDatabase,
-  owner: RowOwner,
-  { window, aggregation }: { window: Window; aggregation: Aggregation | null },
+  { database, names, owner }: RowSource,
+  window: Window,
+  aggregation: Aggregation | null,
 ): AsyncGenerator<readonly ChargebackRow[]> {
   const merge = aggregation === 'daily' || aggregation === 'monthly';
+  const nameOf = (nameId: number) => names.nameOf(nameId);
   for (const period of periodsOf(database, window, aggregation)) {
-    const { dimensions, sums } = database.read(() => ({
-      dimensions: dimensionsOf(database, period),
-      sums: merge ? sumsOfPeriod(database, period) : sumsByInstant(database, period),
-    }));
-    yield* groupRows(owner, { dimensions, sums, merge }, ROWS_PER_CHUNK);
+    const sums = database.read(() =>
+      merge ? sumsOfPeriod(database, period) : sumsByInstant(database, period),
+    );
+    const groups = groupsOf(database, new Set(sums.groupIds));
+    const groupOf = (groupId: number) => groups.get(groupId)!;
+    yield* groupRows({ ...owner, sums, groupOf, nameOf, merge }, ROWS_PER_CHUNK);
   }
 }
 
@@ -55,58 +66,63 @@ function periodsOf(database: SqliteDatabase, window: Window, aggregation: Aggreg
   return [...periods.values()];
 }
 
-const HALVES = 'sum(amount / 4294967296), sum(amount % 4294967296)';
+const COLUMNS = 'group_id, name_id, high, low';
+const HALVES = 'sum(amount / 4294967296) as high, sum(amount % 4294967296) as low';
 
-type SumRow = [timestamp: bigint, dimensionId: bigint, high: bigint, low: bigint];
+type SumRow = [timestamp: bigint, groupId: bigint, nameId: bigint, high: bigint, low: bigint];
 
-function sumsByInstant(database: SqliteDatabase, { first, end }: Period): DimensionSums {
+function sumsByInstant(database: SqliteDatabase, { first, end }: Period): PeriodSums {
   const select = database.statement(
-    `select timestamp, dimension_id, ${HALVES}
-     from chargeback_facts join calculated_lines using (line_key)
-     where chargeback_facts.day >= ? and chargeback_facts.day < ? group by timestamp, dimension_id`,
+    `select timestamp, ${COLUMNS} from (
+       select timestamp, dimension_id, ${HALVES}
+       from chargeback_facts join calculated_lines using (line_key)
+       where chargeback_facts.day >= ? and chargeback_facts.day < ? group by timestamp, dimension_id
+     ) join dimensions using (dimension_id)`,
   );
   return collect(select.raw().safeIntegers().iterate(first, end) as Iterable<SumRow>);
 }
 
-function sumsOfPeriod(database: SqliteDatabase, { timestamp, first, end }: Period): DimensionSums {
+function sumsOfPeriod(database: SqliteDatabase, { timestamp, first, end }: Period): PeriodSums {
   const select = database.statement(
-    `select ?, dimension_id, ${HALVES} from chargeback_facts
-     where day >= ? and day < ? group by dimension_id`,
+    `select ?, ${COLUMNS} from (
+       select dimension_id, ${HALVES} from chargeback_facts
+       where day >= ? and day < ? group by dimension_id
+     ) join dimensions using (dimension_id)`,
   );
   return collect(select.raw().safeIntegers().iterate(BigInt(timestamp), first, end) as Iterable<SumRow>);
 }
 
-function collect(rows: Iterable<SumRow>): DimensionSums {
-  const sums = { timestamps: [] as number[], dimensionIds: [] as number[], units: [] as bigint[] };
-  for (const [timestamp, dimensionId, high, low] of rows) {
-    sums.timestamps.push(Number(timestamp));
-    sums.dimensionIds.push(Number(dimensionId));
-    sums.units.push(joinHalves(high, low));
+function collect(rows: Iterable<SumRow>): PeriodSums {
+  const timestamps: number[] = [];
+  const groupIds: number[] = [];
+  const nameIds: number[] = [];
+  const units: bigint[] = [];
+  for (const [timestamp, groupId, nameId, high, low] of rows) {
+    timestamps.push(Number(timestamp));
+    groupIds.push(Number(groupId));
+    nameIds.push(Number(nameId));
+    units.push(joinHalves(high, low));
   }
-  return sums;
+  return { timestamps, groupIds, nameIds, units };
 }
 
-function dimensionsOf(database: SqliteDatabase, { first, end }: Period): DimensionColumns[] {
-  const query = database.build
-    .selectFrom('chargeback_dimensions')
-    .selectAll()
-    .where('dimension_id', 'in', (facts) =>
-      facts
-        .selectFrom('chargeback_facts')
-        .select('dimension_id')
-        .where('day', '>=', first)
-        .where('day', '<', end),
-    );
-  return database.all(query).map((row) => ({
-    dimensionId: row.dimension_id,
-    resourceId: row.resource_id,
-    environmentId: row.environment_id,
-    productCategory: row.product_category,
-    productType: row.product_type,
-    identityId: row.identity_id,
-    costType: row.cost_type as CostType,
-    allocationMethod: row.allocation_method,
-    allocationDetail: row.allocation_detail as AllocationDetail | null,
-    currency: row.currency,
-  }));
+/** Groups are far fewer than rows, and never deleted. */
+function groupsOf(database: SqliteDatabase, groupIds: ReadonlySet<number>): Map<number, DimensionGroup> {
+  const query = database.build.selectFrom('dimension_groups').selectAll();
+  const rows = database.read(() => database.all(query)).filter((row) => groupIds.has(row.group_id));
+  return new Map(
+    rows.map((row) => [
+      row.group_id,
+      {
+        resourceId: row.resource_id,
+        environmentId: row.environment_id,
+        productCategory: row.product_category,
+        productType: row.product_type,
+        costType: row.cost_type as CostType,
+        allocationMethod: row.allocation_method,
+        allocationDetail: row.allocation_detail as AllocationDetail | null,
+        currency: row.currency,
+      },
+    ]),
+  );
 }

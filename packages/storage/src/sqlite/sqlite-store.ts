@@ -64,7 +64,7 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#owner = owner;
     this.#names = new Names(database);
-    this.#dimensions = new Dimensions(database);
+    this.#dimensions = new Dimensions(database, this.#names);
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
@@ -140,7 +140,8 @@ export class SqliteStore implements Store {
   }
 
   rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]> {
-    return loadRows(this.#database, this.#owner, { window, aggregation });
+    const source = { database: this.#database, names: this.#names, owner: this.#owner };
+    return loadRows(source, window, aggregation);
   }
 
   async totals(window: Window, dimensions: readonly RowDimension[]): Promise<RowTotal[]> {

@@ -21,7 +21,7 @@ export interface MetricsModel {
   /**
    * The exact total that samples taken at the hour ends of the window add up to, over all series whose labels
    * equal `filter`. Counter: the increase that was recorded. Gauge: the sum of the hourly values. Hours that a
-   * NaN span touches are left out. Throws RangeError for an unknown metric.
+   * NaN span touches are left out. Exact below 2⁵³. Throws RangeError for an unknown metric.
    */
   expectedTotal(metric: string, filter: Labels, window: Window): number;
 }
