@@ -1,8 +1,8 @@
-import { DEFAULT_CONNECTION_STRING, DEFAULT_CUTOFF_DAYS, DEFAULT_LOOKBACK_DAYS } from './config-schema.ts';
+import { DEFAULT_CONNECTION_STRING, tenantSchema } from './config-schema.ts';
 import { databaseIdentity } from './database-identity.ts';
 import type { Described } from './describe-issue.ts';
 import { retype } from './retype.ts';
-import { childAt, nodeAt, type SourceNode } from './source-tree.ts';
+import { childAt, nodeAt, type SourceNode, toValue } from './source-tree.ts';
 
 /**
  * The rules that bind several values ("Validation constraints" of the specification). They read the file and
@@ -15,8 +15,8 @@ export function checkTenants(root: SourceNode, workingDirectory: string): Descri
   const owners = new Map<string, string>();
   for (const [name, { node }] of tenants.entries) {
     if (node.kind !== 'map') continue;
-    const lookback = wholeNumber(childAt(node, 'lookback_days'), DEFAULT_LOOKBACK_DAYS);
-    const cutoff = wholeNumber(childAt(node, 'cutoff_days'), DEFAULT_CUTOFF_DAYS);
+    const lookback = daysOf(node, 'lookback_days');
+    const cutoff = daysOf(node, 'cutoff_days');
     if (lookback !== undefined && cutoff !== undefined && lookback <= cutoff) {
       found.push({
         path: ['tenants', name, 'lookback_days'],
@@ -44,11 +44,11 @@ function sharedDatabase(name: string, owner: string): Described {
   };
 }
 
-/** The number a value stands for; the default when it is not written; undefined when it is something else. */
-function wholeNumber(node: SourceNode | undefined, absent: number): number | undefined {
-  if (node === undefined) return absent;
-  const value = retype(node)?.value ?? (node.kind === 'scalar' ? node.value : undefined);
-  return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
+/** The number a value stands for, or the default; undefined when it is not valid, which is reported elsewhere. */
+function daysOf(tenant: SourceNode, key: 'lookback_days' | 'cutoff_days'): number | undefined {
+  const node = childAt(tenant, key);
+  const value = node === undefined ? undefined : (retype(node)?.value ?? toValue(node));
+  return tenantSchema.shape[key].safeParse(value).data;
 }
 
 function connectionString(tenant: SourceNode): string | undefined {

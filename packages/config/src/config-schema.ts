@@ -5,8 +5,6 @@ export const LOG_LEVELS = ['CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG'] as c
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const DEFAULT_CONNECTION_STRING = 'sqlite:///data/chargeback.db';
-export const DEFAULT_LOOKBACK_DAYS = 200;
-export const DEFAULT_CUTOFF_DAYS = 5;
 
 /** Written in any case, read as upper case. */
 export const logLevelSchema = z
@@ -56,13 +54,13 @@ export const tenantSchema = z.strictObject({
     .int()
     .min(1)
     .max(364)
-    .default(DEFAULT_LOOKBACK_DAYS)
+    .default(200)
     .describe('Days back from today that are looked at; more than cutoff_days.'),
   cutoff_days: z
     .int()
     .min(1)
     .max(30)
-    .default(DEFAULT_CUTOFF_DAYS)
+    .default(5)
     .describe('The newest days, left out because their bill is not settled.'),
   retention_days: z.int().min(1).max(730).default(250).describe('Days that are kept.'),
   allocation_retry_limit: z

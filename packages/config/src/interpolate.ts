@@ -99,7 +99,8 @@ export function interpolateTree(
     const { place } = scalar;
     const report = (key: string, message: string, fix: string): void => {
       // A value behind an alias is written once, however often it is used.
-      findings.set(`${place.line}:${place.column}:${key}`, { place, path, message, fix });
+      const once = `${place.line}:${place.column}:${key}`;
+      if (!findings.has(once)) findings.set(once, { place, path, message, fix });
     };
     for (const name of new Set(result.missing)) {
       report(

@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * The name that was probably meant, or undefined when none is near: at most a third of the letters differ.
+ * The name that was probably meant, or undefined when none is near: at most a third of the letters, rounded up, differ.
  * Case, dashes and spaces do not count.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
@@ -9,7 +9,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   if (name.length > 100) return undefined;
   const wanted = normalise(name);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = Math.ceil(wanted.length / 3) + 1;
   for (const candidate of candidates) {
     const away = distance(wanted, normalise(candidate));
     if (away < bestDistance) {

@@ -133,7 +133,7 @@ export class TestTenant {
 
   async withStore<Result>(work: (store: Store) => Promise<Result>): Promise<Result> {
     await using store = await this.openStore();
-    return work(store);
+    return await work(store);
   }
 
   async dispose(): Promise<void> {

@@ -88,8 +88,9 @@ describe('increase', () => {
   });
 
   it('adds up to the expected total for any lives, outages and steps', async () => {
-    const span = tuple(integer({ min: 0, max: 47 * 60 }), integer({ min: 1, max: 600 }))
-      .map(([start, length]) => ({ start: minute(start), end: minute(Math.min(start + length, 48 * 60)) }));
+    const span = tuple(integer({ min: 0, max: 47 * 60 }), integer({ min: 1, max: 600 })).map(
+      ([start, length]) => ({ start: minute(start), end: minute(Math.min(start + length, 48 * 60)) }),
+    );
     await assert(
       asyncProperty(
         array(span, { maxLength: 3 }),

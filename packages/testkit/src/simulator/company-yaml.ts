@@ -17,7 +17,7 @@ const COST_TYPES: readonly YamlMap[] = [
   costType('PLATFORM_STORAGE', '0.00014', measured('storage_gib', STORED)),
   costType('PLATFORM_INGRESS', '0.05', measured('network_gib', RECEIVED)),
   costType('PLATFORM_EGRESS', '0.08', measured('network_gib', SENT)),
-  costType('PLATFORM_SUPPORT', '12.50', { cost_quantity: { type: 'fixed', count: 1 }, ...EVENLY }),
+  costType('PLATFORM_SUPPORT', '2.50', { cost_quantity: { type: 'fixed', count: 1 }, ...EVENLY }),
 ];
 
 /** The configuration of Nordwind Logistics. `days`: how many its bill covers. */
