@@ -31,6 +31,7 @@ export async function openSession(options: ConfigOptions, context: ProcessContex
   const loaded = await loadConfig({
     file: path.resolve(context.cwd(), options.config),
     environment: context.env,
+    workingDirectory: context.cwd(),
     ...(options.envFile === undefined ? {} : { envFile: path.resolve(context.cwd(), options.envFile) }),
   });
   const logger = createLogger({ logging: loaded.config.logging, stream: context.stderr });

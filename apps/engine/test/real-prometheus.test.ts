@@ -39,7 +39,7 @@ function received(principal: string, instant: number): bigint {
 
 function stored(principal: string, instant: number): bigint {
   const index = BigInt([...principals, late].indexOf(principal as never) + 1);
-  return index * 40n * GIB + BigInt((instant - firstDay) / 3600) * 1_048_576n;
+  return index * 40n * GIB + BigInt(Math.floor((instant - firstDay) / 3600)) * 1_048_576n;
 }
 
 const inGap = (instant: number): boolean => {

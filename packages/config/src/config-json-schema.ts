@@ -85,7 +85,10 @@ const anyCase = (word: string): string =>
   word.replaceAll(/[A-Z]/gu, (letter) => `[${letter}${letter.toLowerCase()}]`);
 
 const LEVELS_IN_ANY_CASE: JsonSchema = {
-  anyOf: [{ enum: [...LOG_LEVELS] }, { pattern: `^(?:${LOG_LEVELS.map(anyCase).join('|')})$` }],
+  anyOf: [
+    { type: 'string', enum: [...LOG_LEVELS] },
+    { type: 'string', pattern: `^(?:${LOG_LEVELS.map(anyCase).join('|')})$` },
+  ],
 };
 
 /** Rebuilds a schema bottom up. Keys (`propertyNames`) never hold placeholders. */

@@ -11,8 +11,8 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import type { ParsedSource, YamlFinding } from './parse-source.ts';
 import type { Place, SourceEntry, SourceMap, SourceNode, SourceScalar } from './source-tree.ts';
+import type { ParsedSource, YamlFinding } from './yaml-finding.ts';
 
 /** Most values that a file may stand for once its aliases are written out. */
 const MAX_NODES = 200_000;

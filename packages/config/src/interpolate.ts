@@ -11,7 +11,7 @@ export interface PlaceholderFinding {
   readonly fix: string;
 }
 
-export interface Interpolated {
+interface Interpolated {
   readonly text: string;
   /** Values that came from variables: they may be secrets. */
   readonly used: readonly string[];
@@ -33,7 +33,7 @@ interface Placeholder {
  * Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for a literal `${`. The default applies when the
  * variable is not set and when it is empty. What was put in is not looked at again.
  */
-export function interpolate(text: string, lookup: Lookup): Interpolated {
+function interpolate(text: string, lookup: Lookup): Interpolated {
   const parts: string[] = [];
   const used: string[] = [];
   const missing: string[] = [];

@@ -1,22 +1,9 @@
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { expandDocument, SourceProblem } from './expand-document.ts';
-import type { Place, SourceNode } from './source-tree.ts';
+import type { ParsedSource, YamlFinding } from './yaml-finding.ts';
 
 /** Largest file that is read, in bytes. */
 export const MAX_FILE_BYTES = 5_000_000;
-
-/** Something that is wrong with the YAML itself. */
-export interface YamlFinding {
-  readonly place: Place | null;
-  readonly message: string;
-  readonly fix?: string;
-}
-
-export interface ParsedSource {
-  /** Undefined when the file is empty or could not be read as a map. */
-  readonly root: SourceNode | undefined;
-  readonly findings: readonly YamlFinding[];
-}
 
 // Own words per kind of syntax error: the library's may quote the file, and the file may hold secrets.
 const SYNTAX: Partial<Record<YAMLError['code'], string>> = {

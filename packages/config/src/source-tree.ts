@@ -31,7 +31,7 @@ export interface SourceMap {
   readonly entries: Map<string, SourceEntry>;
 }
 
-export interface SourceList {
+interface SourceList {
   readonly kind: 'list';
   readonly place: Place;
   readonly items: readonly SourceNode[];

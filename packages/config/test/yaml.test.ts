@@ -1,3 +1,5 @@
+import { ConfigError } from '@chargeback/config';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { load, places, problemsOf, tenant } from './support.ts';
 
@@ -125,3 +127,51 @@ describe('hostile files', () => {
     expect(problemsOf(`api: "${'${A:-'.repeat(200_000)}"`)[0]?.code).toBe('CB_CONFIG_VARIABLE');
   });
 });
+
+describe('any text whatever', () => {
+  const fragments = [
+    'tenants',
+    'api',
+    ':',
+    ' ',
+    '\n',
+    '  ',
+    '- ',
+    '[',
+    ']',
+    '{',
+    '}',
+    '"',
+    '&a',
+    '*a',
+    '<<',
+    '${A}',
+    '#',
+    '1',
+    '|',
+    '!x',
+    '---',
+  ];
+
+  it('loads or is rejected with places, and nothing else is thrown', () => {
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(fc.constantFrom(...fragments), { maxLength: 30 }).map((parts) => parts.join('')),
+    );
+    fc.assert(
+      fc.property(text, (source) => {
+        expect(outcomeOf(source)).toMatch(/^(loaded|rejected)$/u);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+function outcomeOf(text: string): string {
+  try {
+    load(text, { A: '1' });
+    return 'loaded';
+  } catch (error) {
+    return error instanceof ConfigError && error.problems.length > 0 ? 'rejected' : String(error);
+  }
+}

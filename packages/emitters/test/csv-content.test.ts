@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { money } from '@chargeback/money';
 import type { ChargebackRow } from '@chargeback/plugin-api';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import Papa from 'papaparse';
 import { describe, expect, it } from 'vitest';
 import { createCsvEmitter, CSV_COLUMNS, csvParamsSchema } from '../src/index.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { temporaryFolder } from './support.ts';
 
-const script = path.join(path.dirname(fileURLToPath(import.meta.url)), 'emit-many-rows.ts');
+const script = fileURLToPath(new URL('./emit-many-rows.ts', import.meta.url));
 
 // A real refusal of the operating system in the middle of a file, as a full disk gives it.
 it.skipIf(process.platform === 'win32')(

@@ -111,10 +111,13 @@ function withOtherDays(
 }
 
 function usageText(day: StoredDay | undefined): string {
-  const parts = [...(day?.usage.values() ?? [])].map(
-    ({ queryKey, resourceIds, identityIds, values, coverage }) =>
-      JSON.stringify([queryKey, resourceIds, identityIds, values, coverage]),
-  );
+  const parts: string[] = [];
+  for (const { queryKey, resourceIds, identityIds, values, coverage } of day?.usage.values() ?? []) {
+    parts.push(JSON.stringify([queryKey, coverage]));
+    for (const [index, identityId] of identityIds.entries()) {
+      parts.push(JSON.stringify([queryKey, resourceIds?.[index], identityId, values[index]]));
+    }
+  }
   return digestOf(parts.toSorted());
 }
 

@@ -58,7 +58,17 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
     });
   }
   await refreshDescriptions(context);
-  await context.store.saveProblems('gather', dates, problems);
+  // Problems without a day are replaced as a whole, those of days day by day.
+  await context.store.saveProblems(
+    'gather',
+    [],
+    problems.filter(({ date }) => date === null),
+  );
+  await context.store.saveProblems(
+    'gather',
+    dates,
+    problems.filter(({ date }) => date !== null),
+  );
   context.problems.push(...problems);
   return { datesGathered: gathered };
 }

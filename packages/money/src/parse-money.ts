@@ -4,6 +4,7 @@ import { MoneyError } from './money-error.ts';
 
 const AMOUNT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/;
 const SCALE_FACTOR = new Decimal(10).pow(LEDGER_SCALE);
+const LARGEST = new Decimal(MAX_UNITS.toString()).dividedBy(SCALE_FACTOR);
 
 export interface ParsedMoney {
   readonly amount: Money;
@@ -30,10 +31,11 @@ export function parseMoney(text: string, currency: string): ParsedMoney {
  */
 export function moneyFromDecimal(value: Decimal, currency: string): ParsedMoney {
   if (!value.isFinite()) throw new MoneyError('CB_MONEY_PARSE', `not a finite amount: ${value.toString()}`);
-  const scaled = value.times(SCALE_FACTOR);
-  if (scaled.abs().greaterThan(MAX_UNITS.toString())) {
+  // Rounding the value itself, before anything is multiplied, is the one rounding there is.
+  const whole = value.toDecimalPlaces(LEDGER_SCALE, Decimal.ROUND_HALF_EVEN);
+  if (whole.abs().greaterThan(LARGEST)) {
     throw new MoneyError('CB_MONEY_TOO_LARGE', `${value.toString()} does not fit the ledger`);
   }
-  const whole = scaled.toDecimalPlaces(0, Decimal.ROUND_HALF_EVEN);
-  return { amount: money(BigInt(whole.toFixed(0)), currency), rounded: !whole.equals(scaled) };
+  const units = BigInt(whole.times(SCALE_FACTOR).toFixed(0));
+  return { amount: money(units, currency), rounded: !whole.equals(value) };
 }

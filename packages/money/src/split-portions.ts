@@ -15,7 +15,8 @@ export function splitPortions(total: Money, ratios: readonly Decimal[]): Money[]
   assertRatios(ratios);
   let rest = total.units;
   return ratios.map((ratio, index) => {
-    const units = index === ratios.length - 1 ? rest : limit(portionUnits(total.units, ratio), rest);
+    const last = index === ratios.length - 1;
+    const units = last ? rest : limit(portionUnits(total.units, ratio), rest, total.units);
     rest -= units;
     return { units, currency: total.currency };
   });
@@ -45,8 +46,8 @@ function portionUnits(units: bigint, ratio: Decimal): bigint {
   return BigInt(quanta.toDecimalPlaces(0, Decimal.ROUND_HALF_UP).toFixed(0)) * UNITS_PER_QUANTUM;
 }
 
-/** Rounding up several tiny portions must not leave the last one with the wrong sign. */
-function limit(units: bigint, rest: bigint): bigint {
-  const beyond = rest < 0n ? units < rest : units > rest;
+/** Rounding up several tiny portions must not leave a later one with the wrong sign. */
+function limit(units: bigint, rest: bigint, total: bigint): bigint {
+  const beyond = total < 0n ? units < rest : units > rest;
   return beyond ? rest : units;
 }

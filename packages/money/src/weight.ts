@@ -3,8 +3,11 @@ import { MoneyError } from './money-error.ts';
 /** A dimensionless, non-negative proportion. Never money. */
 export type Weight = bigint;
 
-/** Samples are scaled by 2¹⁶ before they become integers, so that fractions of a byte still count. */
-const SAMPLE_SCALE = 65_536;
+/**
+ * Samples are scaled by 2⁶⁴ before they become integers: exact for every double from 2⁻¹² on, and small
+ * samples (seconds, ratios) keep their proportions too. What is below 2⁻⁶⁵ counts as zero.
+ */
+const SAMPLE_SCALE = 2 ** 64;
 
 /**
  * Turns a usage sample into a weight, once. The scale is the same for every sample, so that the weights

@@ -33,5 +33,6 @@ export const DETAIL_SYNONYMS: Readonly<Record<string, AllocationDetail>> = {
 export function parseAllocationDetail(text: string): AllocationDetail | undefined {
   const upper = text.toUpperCase();
   if (Object.hasOwn(ALLOCATION_DETAILS, upper)) return upper as AllocationDetail;
-  return DETAIL_SYNONYMS[text.toLowerCase()];
+  const lower = text.toLowerCase();
+  return Object.hasOwn(DETAIL_SYNONYMS, lower) ? DETAIL_SYNONYMS[lower] : undefined;
 }

@@ -18,3 +18,12 @@ export { scaleConfigYaml, scaleModel, type ScaleOptions, scaleRowsPerDay } from 
 export type { SimulatorControl, SimulatorOptions } from './simulator/simulator-core.ts';
 export { createSimulatorFetch, type SimulatorFetch } from './simulator/simulator-fetch.ts';
 export type { RecordedRequest, SimulatorRequest } from './simulator/simulator-request.ts';
+export { testStorage } from './test-storage.ts';
+export type { MadeStore, MakeStore, TestRunner } from './storage-suite/store-test.ts';
+export {
+  prometheusAvailable,
+  type RealPrometheus,
+  type RealPrometheusOptions,
+  requireReal,
+  startRealPrometheus,
+} from './real-prometheus.ts';

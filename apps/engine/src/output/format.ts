@@ -36,11 +36,13 @@ export function readableAmount(units: bigint): string {
   return amountText(hundredths * sign * 1_000_000n).slice(0, -2);
 }
 
-/** Share of a whole in percent with one decimal, for reading only. */
+/** Share of a whole in percent, rounded half-up to one decimal, for reading only. */
 export function percentText(part: bigint, whole: bigint): string {
   if (whole === 0n) return '–';
-  const permille = (part * 1000n) / whole;
-  return `${permille / 10n}.${permille % 10n < 0n ? -(permille % 10n) : permille % 10n} %`;
+  const negative = part < 0n !== whole < 0n && part !== 0n;
+  const absolute = (value: bigint): bigint => (value < 0n ? -value : value);
+  const permille = ((absolute(part) * 2000n) / absolute(whole) + 1n) / 2n;
+  return `${negative ? '-' : ''}${permille / 10n}.${permille % 10n} %`;
 }
 
 export interface TableColumn {

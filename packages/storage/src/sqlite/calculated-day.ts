@@ -33,7 +33,7 @@ export function saveCalculatedDay(
     replaceProblems(database, {
       stage: 'calculate',
       dates: [calculated.date],
-      problems: calculated.problems.map((problem) => ({ ...problem, date: problem.date ?? calculated.date })),
+      problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
     });
     markCalculated(database, day, calculated);
   });

@@ -2,8 +2,9 @@ import { ChargebackError, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import type { Database } from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { migrations, type SchemaDialect } from '../migrations.ts';
+import { migrations } from '../migrations.ts';
 import type { StorageSchema } from '../schema.ts';
+import type { SchemaDialect } from '../schema-tables.ts';
 
 const SQLITE: SchemaDialect = {
   integer: 'integer',

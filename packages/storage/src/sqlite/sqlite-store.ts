@@ -27,20 +27,14 @@ import { loadDateStates } from './date-states.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, saveGatheredDay } from './gathered-day.ts';
-import {
-  inventoryChanges,
-  loadIdentities,
-  loadInventory,
-  observeIdentities,
-  saveIdentities,
-  saveResources,
-} from './inventory.ts';
+import { inventoryChanges, loadIdentities, loadInventory } from './inventory.ts';
 import type { Owner } from './migrate.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
+import { observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';

@@ -1,0 +1,90 @@
+import type { RangeAnswer } from './range-answer.ts';
+import type { DaySpan } from './plan-range.ts';
+import type { RangeSeries } from './scan-matrix.ts';
+
+/** Which sampling instants of a span were seen, and which held something unusable. */
+export class DayGrid {
+  readonly span: DaySpan;
+  /** NaN, infinite and negative samples per day. */
+  readonly rejected: Uint32Array;
+  /** One rejected value, for the message. */
+  example: string | null = null;
+  readonly #seen: Uint8Array;
+  readonly #unusable: Uint8Array;
+
+  constructor(span: DaySpan) {
+    this.span = span;
+    this.#seen = new Uint8Array(span.days.length * span.perDay);
+    this.#unusable = new Uint8Array(this.#seen.length);
+    this.rejected = new Uint32Array(span.days.length);
+  }
+
+  /** Calls back for every usable sample with its instant's index in the span, and notes the others. */
+  read(series: RangeSeries, use: (instant: number, value: number) => void): void {
+    const { start, stepSeconds, perDay } = this.span;
+    const { times, values } = series;
+    for (let index = 0; index < times.length; index += 1) {
+      const instant = (times[index]! - start) / stepSeconds - 1;
+      // Instants that were not asked for cannot be placed; servers do not answer them.
+      if (!Number.isInteger(instant) || instant < 0 || instant >= this.#seen.length) continue;
+      const value = values[index]!;
+      if (value >= 0 && value < Infinity) {
+        this.#seen[instant] = 1;
+        use(instant, value);
+      } else {
+        this.#unusable[instant] = 1;
+        this.rejected[Math.floor(instant / perDay)]! += 1;
+        this.example ??= String(value);
+      }
+    }
+  }
+
+  /** Instants of a day that had a usable sample and no unusable one. */
+  seenOn(day: number): number {
+    const { perDay } = this.span;
+    let seen = 0;
+    for (let instant = day * perDay; instant < (day + 1) * perDay; instant += 1) {
+      if (this.#seen[instant] === 1 && this.#unusable[instant] === 0) seen += 1;
+    }
+    return seen;
+  }
+}
+
+/** Samples in an answer. */
+export function sampleCount({ series }: RangeAnswer): number {
+  let count = 0;
+  for (const { times } of series) count += times.length;
+  return count;
+}
+
+/** Adds floats so that the order hardly matters: Neumaier's compensated sum, one for each day. */
+export class DaySums {
+  readonly #sums: Float64Array;
+  readonly #compensations: Float64Array;
+  readonly #seen: Uint8Array;
+
+  constructor(days: number) {
+    this.#sums = new Float64Array(days);
+    this.#compensations = new Float64Array(days);
+    this.#seen = new Uint8Array(days);
+  }
+
+  add(day: number, value: number): void {
+    const before = this.#sums[day]!;
+    const sum = before + value;
+    this.#compensations[day]! +=
+      Math.abs(before) >= Math.abs(value) ? before - sum + value : value - sum + before;
+    this.#sums[day] = sum;
+    this.#seen[day] = 1;
+  }
+
+  keepLargest(day: number, value: number): void {
+    if (this.#seen[day] === 0 || value > this.#sums[day]!) this.#sums[day] = value;
+    this.#seen[day] = 1;
+  }
+
+  /** Null when nothing was added on the day. */
+  of(day: number): number | null {
+    return this.#seen[day] === 0 ? null : this.#sums[day]! + this.#compensations[day]!;
+  }
+}

@@ -1,0 +1,88 @@
+import {
+  ChargebackError,
+  daysOf,
+  type IsoDate,
+  MILLISECONDS_PER_DAY,
+  startOfDay,
+  type Window,
+} from '@chargeback/plugin-api';
+
+const SECONDS_PER_DAY = 86_400;
+/** What a Prometheus server answers at most per series. */
+export const MAX_POINTS_PER_SERIES = 11_000;
+
+/** Some consecutive UTC days that one request asks for. */
+export interface DaySpan {
+  readonly days: readonly IsoDate[];
+  /** Midnight at the start of the first day, unix seconds. */
+  readonly start: number;
+  readonly stepSeconds: number;
+  /** Sampling instants of one day. */
+  readonly perDay: number;
+}
+
+/** The request for a span: the END of each step, so 24 instants a day for an hourly step, never 25. */
+export function instantsOf(span: DaySpan): { start: Date; end: Date } {
+  const end = span.start + span.days.length * SECONDS_PER_DAY;
+  return { start: new Date((span.start + span.stepSeconds) * 1000), end: new Date(end * 1000) };
+}
+
+/** Sampling instants in a day. @throws {ChargebackError} `CB_CONFIG_VALUE` unless the step divides a day. */
+export function instantsPerDay(stepSeconds: number): number {
+  if (!Number.isInteger(stepSeconds) || stepSeconds < 1 || SECONDS_PER_DAY % stepSeconds !== 0) {
+    throw new ChargebackError('CB_CONFIG_VALUE', `a step of ${stepSeconds} s does not divide a day`, {
+      fix: 'Use a step or range such as 300, 900, 1800 or 3600 seconds.',
+    });
+  }
+  return SECONDS_PER_DAY / stepSeconds;
+}
+
+/** The largest span that a server answers at once with this step. */
+export function mostDays(stepSeconds: number): number {
+  return Math.max(1, Math.floor(MAX_POINTS_PER_SERIES / instantsPerDay(stepSeconds)));
+}
+
+/**
+ * Walks the whole UTC days of a window in spans. How long the next one may be is said each time, so that it
+ * can follow the size of the answers.
+ */
+export class DayWalk {
+  readonly #days: readonly IsoDate[];
+  readonly #stepSeconds: number;
+  #next = 0;
+
+  constructor(window: Window, stepSeconds: number) {
+    const aligned = [window.start, window.end].every((edge) => edge.getTime() % MILLISECONDS_PER_DAY === 0);
+    if (!aligned) throw new ChargebackError('CB_INTERNAL', 'usage is asked for in whole UTC days');
+    this.#days = daysOf(window);
+    this.#stepSeconds = stepSeconds;
+  }
+
+  get done(): boolean {
+    return this.#next >= this.#days.length;
+  }
+
+  next(most: number): DaySpan {
+    const length = Math.min(most, mostDays(this.#stepSeconds));
+    const span = this.#span(this.#days.slice(this.#next, this.#next + length));
+    this.#next += span.days.length;
+    return span;
+  }
+
+  /** All that is left, in one span that is not meant to be asked for. */
+  rest(): DaySpan {
+    const span = this.#span(this.#days.slice(this.#next));
+    this.#next = this.#days.length;
+    return span;
+  }
+
+  /** The last span was not answered: it is to be walked again. */
+  back(span: DaySpan): void {
+    this.#next -= span.days.length;
+  }
+
+  #span(days: readonly IsoDate[]): DaySpan {
+    const start = days[0] === undefined ? 0 : startOfDay(days[0]).getTime() / 1000;
+    return { days, start, stepSeconds: this.#stepSeconds, perDay: instantsPerDay(this.#stepSeconds) };
+  }
+}

@@ -1,0 +1,150 @@
+import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
+import type { MetricsConnection } from './connection.ts';
+import { errorMessage } from './range-answer.ts';
+
+/** An attempt that failed in a way that another one may not. */
+export interface RetryableFailure {
+  readonly error: ChargebackError;
+  /** What the server asked for, in milliseconds. */
+  readonly retryAfter: number | null;
+}
+
+export type Attempt = { readonly body: Buffer } | RetryableFailure;
+
+export interface QueryRequest {
+  /** `query_range` or `query`. */
+  readonly endpoint: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** Names server and query in messages; holds no secret. */
+  readonly about: string;
+}
+
+const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/**
+ * Sends a query once and reads the answer within the time and size limits.
+ * @throws {ChargebackError} what another try would not mend; the reason of the signal when it aborts.
+ */
+export async function sendQuery(
+  connection: MetricsConnection,
+  request: QueryRequest,
+  context: { fetch: Fetch; signal: AbortSignal; now: Date },
+): Promise<Attempt> {
+  const timeout = AbortSignal.timeout(connection.timeout_seconds * 1000);
+  const signal = AbortSignal.any([context.signal, timeout]);
+  try {
+    const response = await context.fetch(endpointUrl(connection.url, request.endpoint), {
+      method: 'POST',
+      headers: headersOf(connection),
+      body: new URLSearchParams(request.parameters).toString(),
+      // Credentials must not follow a redirect to another place.
+      redirect: 'manual',
+      signal,
+    });
+    const body = await readBounded(response, connection.max_response_bytes, request.about);
+    return response.ok
+      ? { body }
+      : failureOf(response, body.toString('utf8'), { about: request.about, now: context.now });
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    if (ChargebackError.isInstance(cause)) throw cause;
+    return {
+      error: networkError(cause, { request, connection, timedOut: timeout.aborted }),
+      retryAfter: null,
+    };
+  }
+}
+
+/** The configured URL with its path prefix, and the endpoint behind it. */
+function endpointUrl(base: string, endpoint: string): string {
+  return `${base.replace(/\/+$/, '')}/api/v1/${endpoint}`;
+}
+
+function headersOf(connection: MetricsConnection): Record<string, string> {
+  const { auth_type: type, username, password, bearer_token: token } = connection;
+  const authorization =
+    type === 'basic'
+      ? `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
+      : type === 'bearer'
+        ? `Bearer ${token}`
+        : null;
+  return {
+    ...connection.headers,
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded',
+    ...(authorization === null ? {} : { authorization }),
+  };
+}
+
+async function readBounded(response: Response, limit: number, about: string): Promise<Buffer> {
+  if (!response.body) return Buffer.alloc(0);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > limit)
+      throw new ChargebackError('CB_METRICS_TOO_LARGE', `${about}: the answer exceeds ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  const [only] = chunks;
+  return only && chunks.length === 1
+    ? Buffer.from(only.buffer, only.byteOffset, size)
+    : Buffer.concat(chunks);
+}
+
+function failureOf(response: Response, text: string, { about, now }: { about: string; now: Date }): Attempt {
+  const { status } = response;
+  const said = errorMessage(text);
+  const message = `${about}: HTTP ${status}${said === undefined ? '' : ` ${said}`}`;
+  if (status === 401 || status === 403) throw new ChargebackError('CB_METRICS_AUTH', message);
+  if (status >= 300 && status < 400) {
+    throw new ChargebackError(
+      'CB_METRICS_ANSWER',
+      `${about}: the server redirects elsewhere (HTTP ${status})`,
+      {
+        fix: 'Set metrics.url to the address it redirects to.',
+      },
+    );
+  }
+  if (!RETRIED.has(status)) {
+    // 400 and 422 are the server's word on the query itself; anything else is not the API.
+    const code =
+      said !== undefined || status === 400 || status === 422 ? 'CB_METRICS_QUERY' : 'CB_METRICS_ANSWER';
+    throw new ChargebackError(code, message);
+  }
+  // A server that ran out of time says so with 503 and an error type: asking again for as much is no use.
+  if (said?.startsWith('timeout')) throw new ChargebackError('CB_METRICS_TIMEOUT', message);
+  const code =
+    status === 429
+      ? 'CB_METRICS_RATE_LIMITED'
+      : status === 408 || status === 504
+        ? 'CB_METRICS_TIMEOUT'
+        : 'CB_METRICS_SERVER';
+  return {
+    error: new ChargebackError(code, message),
+    retryAfter: retryAfter(response.headers.get('retry-after'), now),
+  };
+}
+
+/** Seconds or an HTTP date, in milliseconds from now; null when absent or not readable. */
+function retryAfter(header: string | null, now: Date): number | null {
+  if (header === null) return null;
+  if (/^\d+(\.\d+)?$/.test(header.trim())) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? null : Math.max(0, date - now.getTime());
+}
+
+function networkError(
+  cause: unknown,
+  {
+    request,
+    connection,
+    timedOut,
+  }: { request: QueryRequest; connection: MetricsConnection; timedOut: boolean },
+): ChargebackError {
+  if (timedOut) {
+    const message = `${request.about}: no answer within ${connection.timeout_seconds} s`;
+    return new ChargebackError('CB_METRICS_TIMEOUT', message);
+  }
+  return new ChargebackError('CB_METRICS_UNREACHABLE', `${request.about}: ${describeCause(cause)}`);
+}

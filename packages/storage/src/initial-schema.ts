@@ -1,0 +1,250 @@
+import { sql } from 'kysely';
+import type { Tables } from './schema-tables.ts';
+
+/** The tables of `schema.ts` as they were first released. */
+export async function createInitialSchema(tables: Tables): Promise<void> {
+  await tables.create('store_meta', { id: 'key', ecosystem: 'text!', tenant_id: 'text!' });
+  await tables.create('names', { name_id: 'key', name: 'text!' });
+  await tables.index('names__name', ['name'], true);
+  await createInventory(tables);
+  await createInputs(tables);
+  await createUsage(tables);
+  await createResults(tables);
+  await createJournal(tables);
+}
+
+async function createInventory(tables: Tables): Promise<void> {
+  await tables.create('resources', {
+    resource_key: 'key',
+    resource_id: 'text!',
+    resource_type: 'text!',
+    display_name: 'text',
+    parent_id: 'text',
+    owner_id: 'text',
+    created_at: 'integer',
+    deleted_at: 'integer',
+    last_seen_at: 'integer!',
+    metadata: 'text!',
+  });
+  await tables.index('resources__id', ['resource_id', 'resource_key']);
+  await tables.create('identities', {
+    identity_key: 'key',
+    identity_id: 'text!',
+    identity_type: 'text!',
+    display_name: 'text',
+    created_at: 'integer',
+    deleted_at: 'integer',
+    observed: 'integer!',
+    last_seen_at: 'integer!',
+    metadata: 'text!',
+  });
+  await tables.index('identities__id', ['identity_id', 'identity_key']);
+}
+
+async function createInputs(tables: Tables): Promise<void> {
+  await tables.create(
+    'date_states',
+    {
+      day: 'integer!',
+      state: 'text!',
+      gather_fingerprint: 'text!',
+      complete: 'integer!',
+      gathered_at: 'integer!',
+      lines_digest: 'text!',
+      input_digest: 'text!',
+      calculation_fingerprint: 'text',
+      calculation_id: 'text',
+      calculated_at: 'integer',
+      run_id: 'text',
+      line_count: 'integer!',
+      row_count: 'integer!',
+      held_line_count: 'integer!',
+    },
+    { primaryKey: ['day'] },
+  );
+  await tables.create('line_keys', { line_key: 'key', day: 'integer!', line_id: 'text!' });
+  await tables.index('line_keys__line', ['day', 'line_id'], true);
+  await tables.create(
+    'billing_lines',
+    {
+      line_key: 'integer!',
+      day: 'integer!',
+      timestamp: 'integer!',
+      granularity: 'text!',
+      resource_id: 'text',
+      environment_id: 'text',
+      product_category: 'text!',
+      product_type: 'text!',
+      quantity: 'text!',
+      unit_price: 'text!',
+      total_units: 'integer!',
+      currency: 'text!',
+      samples_seen: 'integer',
+      samples_expected: 'integer',
+      metadata: 'text!',
+    },
+    { primaryKey: ['line_key'], references: { line_key: 'line_keys.line_key' } },
+  );
+  await tables.index('billing_lines__day', ['day']);
+  await tables.create(
+    'line_attempts',
+    { day: 'integer!', line_id: 'text!', attempts: 'integer!' },
+    { primaryKey: ['day', 'line_id'], clustered: true },
+  );
+}
+
+async function createUsage(tables: Tables): Promise<void> {
+  await tables.create(
+    'usage_coverage',
+    {
+      day: 'integer!',
+      query_id: 'integer!',
+      samples_seen: 'integer!',
+      samples_expected: 'integer!',
+      outcome: 'text!',
+      has_resources: 'integer!',
+      digest: 'text!',
+    },
+    { primaryKey: ['day', 'query_id'], clustered: true, references: { query_id: 'names.name_id' } },
+  );
+  await tables.create(
+    'usage_rows',
+    {
+      day: 'integer!',
+      query_id: 'integer!',
+      resource_id: 'integer!',
+      identity_id: 'integer!',
+      value: 'real!',
+    },
+    { primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'], clustered: true },
+  );
+}
+
+async function createResults(tables: Tables): Promise<void> {
+  await tables.create(
+    'calculated_lines',
+    {
+      line_key: 'integer!',
+      day: 'integer!',
+      timestamp: 'integer!',
+      currency: 'text!',
+      billed_units: 'integer!',
+      retained_units: 'integer!',
+      state: 'text!',
+    },
+    { primaryKey: ['line_key'], references: { line_key: 'line_keys.line_key' } },
+  );
+  await tables.index('calculated_lines__day', ['day']);
+  await tables.create(
+    'line_portions',
+    {
+      line_key: 'integer!',
+      portion_index: 'integer!',
+      cost_type: 'text!',
+      allocation_method: 'text!',
+      allocation_detail: 'text',
+      chain_tier: 'integer',
+      composition_index: 'integer',
+      composition_ratio: 'text',
+      tiers_tried: 'text!',
+    },
+    {
+      primaryKey: ['line_key', 'portion_index'],
+      clustered: true,
+      references: { line_key: 'calculated_lines.line_key' },
+    },
+  );
+  await createDimensions(tables);
+  await tables.create(
+    'chargeback_facts',
+    {
+      day: 'integer!',
+      line_key: 'integer!',
+      portion_index: 'integer!',
+      dimension_id: 'integer!',
+      amount: 'integer!',
+      ratio: 'real!',
+    },
+    {
+      primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'],
+      clustered: true,
+      references: { dimension_id: 'dimensions.dimension_id' },
+    },
+  );
+}
+
+/** A dimension is an identity within a group; the view shows both as one flat row. */
+async function createDimensions(tables: Tables): Promise<void> {
+  await tables.create('dimension_groups', {
+    group_id: 'key',
+    resource_id: 'text',
+    environment_id: 'text',
+    product_category: 'text!',
+    product_type: 'text!',
+    cost_type: 'text!',
+    allocation_method: 'text!',
+    allocation_detail: 'text',
+    currency: 'text!',
+  });
+  // Null and the empty text are kept apart, which a plain unique index does not do for null.
+  await sql`create unique index dimension_groups__unique on dimension_groups (
+    product_type, (coalesce(resource_id, '')), (resource_id is null), (coalesce(environment_id, '')),
+    (environment_id is null), product_category, cost_type, allocation_method,
+    (coalesce(allocation_detail, '')), currency)`.execute(tables.database);
+  await tables.create(
+    'dimensions',
+    { dimension_id: 'key', group_id: 'integer!', name_id: 'integer!' },
+    { references: { group_id: 'dimension_groups.group_id', name_id: 'names.name_id' } },
+  );
+  await tables.index('dimensions__unique', ['group_id', 'name_id'], true);
+  await sql`create view chargeback_dimensions as
+    select dimension_id, resource_id, environment_id, product_category, product_type, name as identity_id,
+      cost_type, allocation_method, allocation_detail, currency
+    from dimensions
+    join dimension_groups on dimension_groups.group_id = dimensions.group_id
+    join names on names.name_id = dimensions.name_id`.execute(tables.database);
+}
+
+async function createJournal(tables: Tables): Promise<void> {
+  await tables.create(
+    'runs',
+    {
+      run_id: 'text!',
+      started_at: 'integer!',
+      ended_at: 'integer',
+      status: 'text!',
+      dates_gathered: 'integer!',
+      dates_calculated: 'integer!',
+      dates_unchanged: 'integer!',
+      dates_held: 'integer!',
+      rows_written: 'integer!',
+    },
+    { primaryKey: ['run_id'] },
+  );
+  await tables.index('runs__started', ['started_at']);
+  await tables.create('problems', {
+    problem_key: 'key',
+    stage: 'text!',
+    scope_day: 'integer',
+    day: 'integer',
+    code: 'text!',
+    severity: 'text!',
+    message: 'text!',
+    fix: 'text!',
+    path: 'text',
+  });
+  await tables.index('problems__scope', ['stage', 'scope_day']);
+  await tables.create(
+    'emissions',
+    {
+      emitter: 'text!',
+      day: 'integer!',
+      aggregation: 'text',
+      batch_id: 'text',
+      status: 'text!',
+      attempts: 'integer!',
+      emitted_at: 'integer!',
+    },
+    { primaryKey: ['emitter', 'day'], clustered: true },
+  );
+}

@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+// By path: testkit depends on this package, so this package cannot depend on it.
+import type { MadeStore } from '../../testkit/src/index.ts';
+import { openStore, type OpenStoreOptions, type Store } from '../src/index.ts';
+
+export interface TemporaryFolder extends Disposable {
+  readonly path: string;
+}
+
+export function temporaryFolder(): TemporaryFolder {
+  const path = mkdtempSync(join(tmpdir(), 'chargeback-storage-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export function optionsIn(folder: string, fields: Partial<OpenStoreOptions> = {}): OpenStoreOptions {
+  return {
+    connectionString: 'sqlite:///store.db',
+    ecosystem: 'test-ecosystem',
+    tenantId: 'tenant-1',
+    workingDirectory: folder,
+    ...fields,
+  };
+}
+
+/** A store in a real file, which disappears with it. */
+export async function makeStore(): Promise<MadeStore> {
+  const folder = temporaryFolder();
+  const store = await openStore(optionsIn(folder.path));
+  let open: Store = store;
+  return {
+    store,
+    reopen: async () => {
+      await open[Symbol.asyncDispose]();
+      open = await openStore(optionsIn(folder.path));
+      return open;
+    },
+    dispose: async () => {
+      await open[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { type Identity, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
+import type { Store } from '@chargeback/storage';
+import { FEBRUARY, identity, NOW, resource, windowOf } from './fixtures.ts';
+import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
+
+const date = (text: string) => new Date(text);
+const JANUARY = windowOf('2026-01-01', '2026-02-01');
+const MARCH = windowOf('2026-03-01', '2026-04-01');
+
+export function testInventory(runner: TestRunner, makeStore: MakeStore): void {
+  storeTests(runner, makeStore, { topic: 'inventory of a store', declare: [declareListing] });
+  storeTests(runner, makeStore, { topic: 'lifetimes in a store', declare: [declareLifetimes] });
+  storeTests(runner, makeStore, { topic: 'identities seen in metrics', declare: [declareObserved] });
+}
+
+function list(store: Store, ...identities: Identity[]): Promise<void> {
+  return store.saveIdentities({ authoritativeFor: ['service_account'], identities }, NOW);
+}
+
+async function find(store: Store, id: string, window = FEBRUARY): Promise<Identity | undefined> {
+  return (await store.loadInventory(window)).identities.get(id);
+}
+
+function declareListing(test: StoreTest): void {
+  test('keeps every field of resources and identities', async (store, reopen) => {
+    const cluster = resource('c', {
+      displayName: 'Ünï',
+      parentId: 'env',
+      ownerId: 'team',
+      createdAt: date('2026-01-02T03:04:05.678Z'),
+      deletedAt: date('2026-02-03T04:05:06.789Z'),
+      metadata: { nested: { list: [1, 'two', null, true] } },
+    });
+    const person = identity('p', { displayName: 'P', createdAt: date('2025-01-01'), metadata: { a: 'b' } });
+    await store.saveResources({ authoritativeFor: ['cluster'], resources: [cluster] }, NOW);
+    await list(store, person);
+    const inventory = await (await reopen()).loadInventory(FEBRUARY);
+    assert.deepEqual([...inventory.resources], [['c', cluster]]);
+    assert.deepEqual(inventory.identities.get('p'), person);
+  });
+
+  test('updates what a listing returned and keeps what it did not', async (store) => {
+    await list(store, identity('a', { displayName: 'before' }), identity('b'));
+    await list(store, identity('a', { displayName: 'after' }));
+    assert.equal((await find(store, 'a'))?.displayName, 'after');
+    assert.ok(await find(store, 'b'));
+  });
+
+  test('orders by id in code units', async (store) => {
+    const ids = ['b', 'B', 'a\u{1F600}', 'a\uFF5E', 'a'];
+    await store.saveResources({ authoritativeFor: [], resources: ids.map((id) => resource(id)) }, NOW);
+    await list(store, ...ids.map((id) => identity(id)));
+    const inventory = await store.loadInventory(FEBRUARY);
+    assert.deepEqual([...inventory.resources.keys()], ['B', 'a', 'a\u{1F600}', 'a\uFF5E', 'b']);
+    assert.deepEqual([...inventory.identities.keys()], ['B', UNALLOCATED, 'a', 'a\u{1F600}', 'a\uFF5E', 'b']);
+  });
+
+  test('knows UNALLOCATED from the beginning, and no listing changes it', async (store) => {
+    assert.deepEqual(await find(store, UNALLOCATED), UNALLOCATED_IDENTITY);
+    const other = identity(UNALLOCATED, { displayName: 'x', deletedAt: date('2020-01-01') });
+    await list(store, other);
+    await store.observeIdentities([other], NOW);
+    assert.deepEqual(await find(store, UNALLOCATED), UNALLOCATED_IDENTITY);
+  });
+
+  test('gives display facts of the identities named', async (store) => {
+    const many = Array.from({ length: 2500 }, (_, index) =>
+      identity(`id-${index}`, { displayName: `${index}` }),
+    );
+    await list(store, ...many);
+    const found = await store.identities([
+      ...many.map(({ identityId }) => identityId),
+      'nobody',
+      UNALLOCATED,
+    ]);
+    assert.equal(found.size, 2501);
+    assert.equal(found.get('id-2499')?.displayName, '2499');
+    assert.equal((await store.identities([])).size, 0);
+  });
+}
+
+function declareLifetimes(test: StoreTest): void {
+  test('shows what overlaps a half-open window', async (store) => {
+    await list(
+      store,
+      identity('always'),
+      identity('ends-at-start', { deletedAt: FEBRUARY.start }),
+      identity('ends-inside', { deletedAt: new Date(FEBRUARY.start.getTime() + 1) }),
+      identity('begins-inside', { createdAt: new Date(FEBRUARY.end.getTime() - 1) }),
+      identity('begins-at-end', { createdAt: FEBRUARY.end }),
+    );
+    const { identities } = await store.loadInventory(FEBRUARY);
+    assert.deepEqual([...identities.keys()], [UNALLOCATED, 'always', 'begins-inside', 'ends-inside']);
+  });
+
+  test('begins a second lifetime for what was deleted and is listed again', async (store) => {
+    await list(store, identity('a', { createdAt: date('2026-01-01'), displayName: 'first' }));
+    await list(
+      store,
+      identity('a', { createdAt: date('2026-01-01'), deletedAt: date('2026-01-20'), displayName: 'first' }),
+    );
+    await list(store, identity('a', { createdAt: date('2026-03-10'), displayName: 'second' }));
+    assert.equal((await find(store, 'a', JANUARY))?.displayName, 'first');
+    assert.equal(await find(store, 'a'), undefined);
+    assert.equal((await find(store, 'a', MARCH))?.displayName, 'second');
+    assert.equal((await find(store, 'a', windowOf('2026-01-01', '2026-04-01')))?.displayName, 'second');
+    assert.equal((await store.identities(['a'])).get('a')?.displayName, 'second');
+  });
+
+  test('does not rewrite the past of what returned, however often it is listed', async (store) => {
+    const known = resource('r', { createdAt: date('2026-01-01') });
+    const save = (seenAt: string, deletedAt: Date | null, createdAt: Date | null = known.createdAt) =>
+      store.saveResources(
+        { authoritativeFor: ['cluster'], resources: [{ ...known, createdAt, deletedAt }] },
+        date(seenAt),
+      );
+    await save('2026-01-05', null);
+    await save('2026-01-20', date('2026-01-20'));
+    await save('2026-03-01', null);
+    await save('2026-03-02', null);
+    await save('2026-03-03', null, null);
+    assert.equal((await store.loadInventory(FEBRUARY)).resources.size, 0);
+    const january = (await store.loadInventory(JANUARY)).resources.get('r');
+    assert.deepEqual([january?.createdAt, january?.deletedAt], [date('2026-01-01'), date('2026-01-20')]);
+    const march = (await store.loadInventory(MARCH)).resources.get('r');
+    assert.deepEqual([march?.createdAt, march?.deletedAt], [date('2026-03-01'), null]);
+  });
+
+  test('names the instants at which the inventory changes inside a window', async (store) => {
+    await list(
+      store,
+      identity('a', { createdAt: FEBRUARY.start, deletedAt: date('2026-02-20') }),
+      identity('b', { createdAt: date('2026-02-10'), deletedAt: FEBRUARY.end }),
+      identity('c', { createdAt: date('2026-01-10'), deletedAt: date('2026-03-10') }),
+    );
+    const resources = [resource('r', { createdAt: date('2026-02-05'), deletedAt: date('2026-02-20') })];
+    await store.saveResources({ authoritativeFor: [], resources }, NOW);
+    assert.deepEqual(
+      await store.inventoryChanges(FEBRUARY),
+      ['2026-02-05', '2026-02-10', '2026-02-20'].map(date),
+    );
+  });
+}
+
+async function created(store: Store): Promise<Date | null | undefined> {
+  return (await find(store, 'a', windowOf('2000-01-01', '2100-01-01')))?.createdAt;
+}
+
+function declareObserved(test: StoreTest): void {
+  test('exist from the day they were first seen, which may move earlier but not later', async (store) => {
+    for (const [seen, expected] of [
+      ['2026-02-10', '2026-02-10'],
+      ['2026-02-12', '2026-02-10'],
+      ['2026-02-03', '2026-02-03'],
+    ] as const) {
+      await store.observeIdentities([identity('a')], date(seen));
+      assert.deepEqual(await created(store), date(expected));
+    }
+  });
+
+  test('become known when listed: the beginning is then what the listing says', async (store) => {
+    await store.observeIdentities([identity('a')], date('2026-02-10'));
+    await list(store, identity('a', { createdAt: date('2026-02-07'), displayName: 'A' }));
+    assert.deepEqual(await created(store), date('2026-02-07'));
+    await store.observeIdentities([identity('a', { displayName: 'other' })], date('2026-02-03'));
+    assert.deepEqual(await created(store), date('2026-02-07'));
+    assert.equal((await find(store, 'a'))?.displayName, 'A');
+    await list(store, identity('a'));
+    assert.equal(await created(store), null);
+  });
+
+  test('exist again when seen after they were deleted', async (store) => {
+    await list(store, identity('a', { deletedAt: date('2026-01-20') }));
+    await store.observeIdentities([identity('a')], date('2026-01-10'));
+    assert.equal(await find(store, 'a'), undefined);
+    await store.observeIdentities([identity('a')], date('2026-02-10'));
+    assert.deepEqual((await find(store, 'a'))?.createdAt, date('2026-02-10'));
+    assert.deepEqual((await find(store, 'a', JANUARY))?.deletedAt, date('2026-01-20'));
+  });
+}
