@@ -93,6 +93,11 @@ function toSeries(entry: unknown, about: string): RangeSeries {
   return {
     labels: metric as Record<string, string>,
     times: Float64Array.from(pairs, ([time]) => Number(time)),
-    values: Float64Array.from(pairs, ([, text]) => Number(text)),
+    values: Float64Array.from(pairs, ([, text]) => numberOf(text)),
   };
+}
+
+/** What has no number's text is NaN, never 0. */
+function numberOf(text: unknown): number {
+  return typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN;
 }

@@ -1,0 +1,312 @@
+import {
+  createMetricsModel,
+  createSimulatorFetch,
+  type MetricDefinition,
+  type MetricsModelOptions,
+  type SimulatorFetch,
+} from '@chargeback/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  createPrometheusClient,
+  fetchDailyTotals,
+  metricsConnectionSchema,
+  type PrometheusClient,
+} from '../src/index.ts';
+import {
+  clientFor,
+  days,
+  matrix,
+  never,
+  NOW,
+  serve,
+  silent,
+  totalsOf,
+  usageOf,
+  usageQuery,
+} from './support.ts';
+
+const WINDOW = days('2026-02-01', 30);
+
+function counters(names: readonly string[], at: (index: number, hour: number) => number): MetricDefinition {
+  return {
+    name: 'bytes_total',
+    kind: 'counter',
+    series: names.map((principal, index) => ({ labels: { principal }, at: (hour) => at(index, hour) })),
+  };
+}
+
+function simulated(options: Omit<MetricsModelOptions, 'window'>): {
+  client: PrometheusClient;
+  fetch: SimulatorFetch;
+  model: ReturnType<typeof createMetricsModel>;
+} {
+  const model = createMetricsModel({ window: WINDOW, ...options });
+  const fetch = createSimulatorFetch(model);
+  const connection = metricsConnectionSchema.parse({ url: 'http://simulator.invalid' });
+  const host = {
+    createFetch: () => fetch,
+    clock: () => NOW,
+    random: () => 0.5,
+    sleep: () => Promise.resolve(),
+    logger: silent,
+  };
+  return { client: createPrometheusClient(connection, host), fetch, model };
+}
+
+describe('usage', () => {
+  it('is the sum of 24 hourly increases for every day and name, in order of the names', async () => {
+    const { client, model } = simulated({
+      metrics: [counters(['b', 'a', 'é'], (index, hour) => (hour % 5) * (index + 1))],
+    });
+    const answered = await usageOf(client, WINDOW, usageQuery());
+    expect(answered.map(({ date }) => date)).toHaveLength(30);
+    expect(answered[0]!.totals.identityIds).toEqual(['a', 'b', 'é']);
+    for (const day of answered) {
+      const window = days(day.date, 1);
+      expect(totalsOf(day)).toEqual(
+        Object.fromEntries(
+          ['a', 'b', 'é'].map((principal) => [
+            principal,
+            model.expectedTotal('bytes_total', { principal }, window),
+          ]),
+        ),
+      );
+      expect(day).toMatchObject({
+        outcome: 'complete',
+        coverage: { samplesSeen: 24, samplesExpected: 24 },
+        problems: [],
+      });
+    }
+  });
+
+  it('asks for many days at once, and for fewer when answers are large', async () => {
+    const small = simulated({ metrics: [counters(['a'], () => 1)] });
+    await usageOf(small.client, WINDOW, usageQuery());
+    expect(small.fetch.requests.length).toBeLessThan(4);
+    const names = Array.from({ length: 500 }, (_, index) => `svc-${index}`);
+    const large = simulated({ metrics: [counters(names, () => 1)] });
+    await usageOf(large.client, WINDOW, usageQuery());
+    expect(large.fetch.requests.length).toBeGreaterThan(4);
+    expect(large.fetch.requests.length).toBeLessThan(12);
+  });
+
+  it('never asks for more than 11,000 points a series', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 60)] });
+    const answered = await usageOf(client, WINDOW, usageQuery({ stepSeconds: 60 }));
+    expect(answered.every(({ outcome }) => outcome === 'complete')).toBe(true);
+    for (const { start, end, step } of fetch.requests) {
+      expect((Number(end) - Number(start)) / Number(step) + 1).toBeLessThanOrEqual(11_000);
+    }
+  });
+
+  it.each([300, 900, 1800, 3600, 86_400])(
+    'has the same totals with a step and range of %d s',
+    async (stepSeconds) => {
+      const { client, model } = simulated({
+        metrics: [counters(['a'], (_index, hour) => (hour % 7) * 1200)],
+      });
+      const [day] = await usageOf(client, days('2026-02-05', 1), usageQuery({ stepSeconds }));
+      expect(totalsOf(day!)['a']).toBeCloseTo(
+        model.expectedTotal('bytes_total', {}, days('2026-02-05', 1)),
+        6,
+      );
+    },
+  );
+
+  it('lowers the coverage by an outage, not by idle names', async () => {
+    const outages = [{ start: new Date('2026-02-03T10:00:00Z'), end: new Date('2026-02-03T15:00:00Z') }];
+    const late = { labels: { principal: 'late' }, at: () => 5, starts: new Date('2026-02-02T12:00:00Z') };
+    const base = counters(['a'], () => 1);
+    const { client } = simulated({ metrics: [{ ...base, series: [...base.series, late] }], outages });
+    const [first, second, third] = await usageOf(client, days('2026-02-01', 3), usageQuery());
+    expect(totalsOf(first!)).toEqual({ a: 24 });
+    expect(totalsOf(second!)).toEqual({ a: 24, late: 60 });
+    expect([first, second].map((day) => day!.outcome)).toEqual(['complete', 'complete']);
+    expect(third).toMatchObject({ outcome: 'partial', coverage: { samplesExpected: 24 } });
+    expect(third!.coverage.samplesSeen).toBeLessThan(24);
+  });
+
+  it('sets NaN and infinite samples aside, says so, and lowers the coverage', async () => {
+    for (const value of ['NaN', '+Inf', '-Inf'] as const) {
+      const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+      fetch.setFaults([{ effect: { kind: 'values', value, every: 24 } }]);
+      const [day] = await usageOf(client, days('2026-02-03', 1), usageQuery());
+      expect(totalsOf(day!)).toEqual({ a: 23 });
+      expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 23, samplesExpected: 24 } });
+      expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_SAMPLE', date: '2026-02-03' }]);
+    }
+  });
+
+  it('sets negative samples aside', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const values = Array.from({ length: 24 }, (_, hour) => [
+      start + (hour + 1) * 3600,
+      hour === 3 ? '-5' : '1',
+    ]);
+    const server = await serve(() => ({ text: matrix([{ metric: { principal: 'a' }, values }]) }));
+    const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), usageQuery());
+    await server.stop();
+    expect(totalsOf(day!)).toEqual({ a: 23 });
+    expect(day!.coverage.samplesSeen).toBe(23);
+  });
+
+  it('does not take a partial answer for a whole one', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    fetch.setFaults([{ effect: { kind: 'warnings', warnings: ['store-2 did not answer'] } }]);
+    const [day] = await usageOf(client, days('2026-02-03', 1), usageQuery());
+    expect(day!.outcome).toBe('partial');
+    expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_PARTIAL' }]);
+    expect(day!.problems[0]!.message).toContain('store-2 did not answer');
+  });
+
+  it('fails the days of a query without the label, and names the label', async () => {
+    const { client } = simulated({ metrics: [counters(['a'], () => 1)] });
+    const query = usageQuery({ expression: () => 'sum(increase(bytes_total[1h]))' });
+    const [day] = await usageOf(client, days('2026-02-03', 1), query);
+    expect(day).toMatchObject({ outcome: 'failed', totals: { identityIds: [] } });
+    expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_LABEL', severity: 'error' }]);
+    expect(day!.problems[0]!.fix).toContain('sum by (principal)');
+  });
+
+  it('asks again for half as many days when a query is too much for the server', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    const tooMuch = {
+      kind: 'error',
+      status: 422,
+      errorType: 'execution',
+      error: 'query processing would load too many samples into memory',
+    } as const;
+    fetch.setFaults([{ when: ({ start, end }) => Number(end) - Number(start) > 86_400, effect: tooMuch }]);
+    const answered = await usageOf(client, days('2026-02-01', 8), usageQuery());
+    expect(answered.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 8 }, () => 'complete'));
+  });
+
+  it('answers every day exactly once when the server refuses, without asking for each of them', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    fetch.setFaults([{ effect: { kind: 'status', status: 401 } }]);
+    const answered = await usageOf(client, WINDOW, usageQuery(), usageQuery({ key: 'other' }));
+    expect(answered).toHaveLength(60);
+    expect(
+      answered.every(({ outcome, coverage }) => outcome === 'failed' && coverage.samplesSeen === 0),
+    ).toBe(true);
+    expect(fetch.requests.length).toBe(2);
+  });
+
+  it('goes on with other days after a failure that passes', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    fetch.setFaults([{ times: 4, effect: { kind: 'status', status: 500 } }]);
+    const answered = await usageOf(client, days('2026-02-01', 6), usageQuery());
+    expect(answered.map(({ outcome }) => outcome)).toEqual([
+      'failed',
+      'failed',
+      'failed',
+      'complete',
+      'complete',
+      'complete',
+    ]);
+  });
+
+  it('keeps resources apart where the query has a resource label', async () => {
+    const series = ['c1', 'c2'].map((cluster, index) => ({
+      labels: { cluster, principal: 'a' },
+      at: () => index + 1,
+    }));
+    const { client } = simulated({ metrics: [{ name: 'bytes_total', kind: 'counter', series }] });
+    const expression = (range: string): string =>
+      `sum by (cluster, principal) (increase(bytes_total[${range}]))`;
+    const [day] = await usageOf(
+      client,
+      days('2026-02-03', 1),
+      usageQuery({ expression, resourceLabel: 'cluster' }),
+    );
+    expect(day!.totals).toEqual({ resourceIds: ['c1', 'c2'], identityIds: ['a', 'a'], values: [24, 48] });
+  });
+
+  it('averages a gauge over the instants that the query saw: half a day of 10 is 5', async () => {
+    const series = [
+      { labels: { principal: 'whole' }, at: () => 10 },
+      { labels: { principal: 'half' }, at: () => 10, starts: new Date('2026-02-03T12:00:00Z') },
+    ];
+    const { client } = simulated({ metrics: [{ name: 'disk', kind: 'gauge', series }] });
+    const query = usageQuery({ expression: () => 'sum by (principal) (disk)', reduce: 'mean' });
+    const [day] = await usageOf(client, days('2026-02-03', 1), query);
+    const { whole, half } = totalsOf(day!);
+    expect(whole).toBe(10);
+    expect(half).toBeGreaterThan(4.9);
+    expect(half).toBeLessThan(5.5);
+  });
+
+  it('needs one instant a day, no more, of a query that asks who exists', async () => {
+    const series = [{ labels: { principal: 'a' }, at: () => 1, starts: new Date('2026-02-03T20:00:00Z') }];
+    const { client } = simulated({ metrics: [{ name: 'bytes_total', kind: 'counter', series }] });
+    const query = usageQuery({
+      expression: () => 'group by (principal) (bytes_total)',
+      reduce: 'max',
+      expects: 'any_instant',
+    });
+    const answered = await usageOf(client, days('2026-02-02', 2), query);
+    expect(
+      answered.map(({ outcome, coverage }) => [outcome, coverage.samplesSeen, coverage.samplesExpected]),
+    ).toEqual([
+      ['partial', 0, 1],
+      ['complete', 1, 1],
+    ]);
+  });
+
+  it('refuses a step that does not divide a day', async () => {
+    const { client } = simulated({ metrics: [counters(['a'], () => 1)] });
+    await expect(usageOf(client, WINDOW, usageQuery({ stepSeconds: 7000 }))).rejects.toThrow(
+      /does not divide a day/,
+    );
+  });
+
+  it('stops in the middle when asked to', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    const stop = new AbortController();
+    fetch.setFaults([{ effect: { kind: 'delay', milliseconds: 60_000 } }]);
+    const asking = fetchDailyTotals(client, usageQuery(), { window: WINDOW, signal: stop.signal })
+      [Symbol.asyncIterator]()
+      .next();
+    stop.abort(new Error('enough'));
+    await expect(asking).rejects.toThrow('enough');
+  });
+});
+
+describe('daily totals', () => {
+  const totals = async (
+    client: PrometheusClient,
+    reduce: 'sum' | 'mean' | 'max',
+    expression: string,
+  ): Promise<(number | null)[]> => {
+    const values: (number | null)[] = [];
+    const query = { key: 'q', expression: () => expression, stepSeconds: 3600, reduce };
+    for await (const { value } of fetchDailyTotals(client, query, {
+      window: days('2026-02-03', 2),
+      signal: never(),
+    }))
+      values.push(value);
+    return values;
+  };
+
+  it('add series up per instant and reduce instants over the day', async () => {
+    const gauge = (principal: string, level: number): MetricDefinition['series'][number] => ({
+      labels: { principal },
+      at: (hour) => level + (hour % 24 === 7 ? 24 : 0),
+    });
+    const metrics: MetricDefinition[] = [
+      { name: 'disk', kind: 'gauge', series: [gauge('a', 10), gauge('b', 20)] },
+    ];
+    const { client } = simulated({ metrics });
+    expect(await totals(client, 'mean', 'disk')).toEqual([32, 32]);
+    expect(await totals(client, 'sum', 'disk')).toEqual([768, 768]);
+    expect(await totals(client, 'max', 'disk')).toEqual([78, 78]);
+  });
+
+  it('have no value on a day without samples: nothing seen is not zero', async () => {
+    const series = [{ labels: {}, at: () => 1, ends: new Date('2026-02-03T12:00:00Z') }];
+    const { client } = simulated({ metrics: [{ name: 'bytes_total', kind: 'counter', series }] });
+    const [first, second] = await totals(client, 'sum', 'sum(increase(bytes_total[1h]))');
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBeNull();
+  });
+});
