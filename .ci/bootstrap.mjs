@@ -72,14 +72,15 @@ function install() {
   const system = systemNodeVersion();
   const stamp = `${hash.digest('hex')} ${system} ${process.platform}-${process.arch}`;
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && usableNode()) return;
-  console.log("Installing dependencies (once) …");
+  console.log('Installing dependencies (once) …');
   installWithPnpm();
   if (!usableNode()) {
     // pnpm keeps its decision about the bundled Node from an earlier install: decide anew.
     rmSync(path.join(root, 'node_modules'), { recursive: true, force: true });
     installWithPnpm();
   }
-  if (!usableNode()) fail(`Node ${system} is too old and none could be installed; install Node 22.18 or newer`);
+  if (!usableNode())
+    fail(`Node ${system} is too old and none could be installed; install Node 22.18 or newer`);
   mkdirSync(path.dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, stamp);
 }
@@ -92,11 +93,15 @@ function installWithPnpm() {
 }
 
 function build() {
-  run(path.join(bin, windows ? 'turbo.cmd' : 'turbo'), ['run', 'build', '--output-logs=errors-only', '--log-order=grouped', '--no-update-notifier'], {
-    path: toolPath(),
-    shell: windows,
-    quietOutput: true,
-  });
+  run(
+    path.join(bin, windows ? 'turbo.cmd' : 'turbo'),
+    ['run', 'build', '--output-logs=errors-only', '--log-order=grouped', '--no-update-notifier'],
+    {
+      path: toolPath(),
+      shell: windows,
+      quietOutput: true,
+    },
+  );
 }
 
 function tool(name, args) {
@@ -134,7 +139,10 @@ function usableNode() {
 }
 
 function systemNodeVersion() {
-  const result = spawnSync('node', ['--version'], { encoding: 'utf8', env: { ...process.env, PATH: systemPath } });
+  const result = spawnSync('node', ['--version'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: systemPath },
+  });
   return result.stdout?.trim().replace(/^v/, '') ?? '';
 }
 
@@ -144,7 +152,8 @@ function newEnough(version) {
 }
 
 function checkNode(version, least) {
-  if (Number(version.split('.')[0]) < least) fail(`Node ${least} or newer is needed to start; this is ${version}`);
+  if (Number(version.split('.')[0]) < least)
+    fail(`Node ${least} or newer is needed to start; this is ${version}`);
 }
 
 function fail(message) {

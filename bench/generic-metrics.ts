@@ -22,7 +22,12 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: ()
 /** 5 cost types, each allocated by its own usage query to every identity, from metrics to CSV. */
 export async function runGenericMetrics(shape: Shape): Promise<Record<string, string | number>> {
   const plugin = register();
-  const model = scaleModel({ identities: shape.identities, costTypes: COST_TYPES, days: shape.days, endDate: END });
+  const model = scaleModel({
+    identities: shape.identities,
+    costTypes: COST_TYPES,
+    days: shape.days,
+    endDate: END,
+  });
   const settings = plugin.settings.parse(settingsFor());
   const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
   const csv = findEmitter('csv');
@@ -70,8 +75,12 @@ export async function runGenericMetrics(shape: Shape): Promise<Record<string, st
   return figures(run, { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt });
 }
 
-function figures(run: TenantRun, took: { cpu: NodeJS.CpuUsage; wall: number }): Record<string, string | number> {
-  if (run.status !== 'completed') throw new Error(`the run ${run.status}: ${JSON.stringify(run.problems.slice(0, 3))}`);
+function figures(
+  run: TenantRun,
+  took: { cpu: NodeJS.CpuUsage; wall: number },
+): Record<string, string | number> {
+  if (run.status !== 'completed')
+    throw new Error(`the run ${run.status}: ${JSON.stringify(run.problems.slice(0, 3))}`);
   const cpu = (took.cpu.user + took.cpu.system) / 1e6;
   return {
     rows: run.rowsWritten,

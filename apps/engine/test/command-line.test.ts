@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -306,12 +306,20 @@ describe('the command line', () => {
     const failed = await withConfig(configText(settings), 'run', '--json');
     expect(failed.exitCode).toBe(1);
     expect(JSON.parse(failed.stdout)).toMatchObject({ runs: [{ dates_calculated: 3, periods_emitted: 0 }] });
-    await chmod(file('out'), 0o644);
-    const { unlink } = await import('node:fs/promises');
     await unlink(file('out'));
     const healed = await withConfig(configText(settings), 'run', '--json');
     expect(JSON.parse(healed.stdout)).toMatchObject({ runs: [{ dates_calculated: 0, periods_emitted: 3 }] });
     expect(healed.exitCode).toBe(0);
+  });
+
+  it('accepts the configuration that the README shows, and every example', async () => {
+    const readme = await readFile(path.join(repository, 'README.md'), 'utf8');
+    const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
+    expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
+    for (const example of await readdir(path.join(repository, 'examples'))) {
+      const config = path.join(repository, 'examples', example, 'config.yaml');
+      expect(await chargeback(['validate', '--config', config]), example).toMatchObject({ exitCode: 0 });
+    }
   });
 
   it('offers the tenants there are when an unknown one is named', async () => {

@@ -5,4 +5,5 @@ import { Decimal as DecimalJs } from 'decimal.js';
  * small enough to lose a digit of a realistic bill. Amounts of money are {@link Money}, not this.
  */
 export const Decimal = DecimalJs.clone({ precision: 40, rounding: DecimalJs.ROUND_HALF_EVEN });
-export type Decimal = DecimalJs;
+// An interface of its own, so that declaration files of other packages name this one and not the library.
+export interface Decimal extends DecimalJs {}

@@ -9,7 +9,7 @@ import {
 
 const SECONDS_PER_DAY = 86_400;
 /** What a Prometheus server answers at most per series. */
-export const MAX_POINTS_PER_SERIES = 11_000;
+const MAX_POINTS_PER_SERIES = 11_000;
 
 /** Some consecutive UTC days that one request asks for. */
 export interface DaySpan {
@@ -28,7 +28,7 @@ export function instantsOf(span: DaySpan): { start: Date; end: Date } {
 }
 
 /** Sampling instants in a day. @throws {ChargebackError} `CB_CONFIG_VALUE` unless the step divides a day. */
-export function instantsPerDay(stepSeconds: number): number {
+function instantsPerDay(stepSeconds: number): number {
   if (!Number.isInteger(stepSeconds) || stepSeconds < 1 || SECONDS_PER_DAY % stepSeconds !== 0) {
     throw new ChargebackError('CB_CONFIG_VALUE', `a step of ${stepSeconds} s does not divide a day`, {
       fix: 'Use a step or range such as 300, 900, 1800 or 3600 seconds.',
@@ -38,7 +38,7 @@ export function instantsPerDay(stepSeconds: number): number {
 }
 
 /** The largest span that a server answers at once with this step. */
-export function mostDays(stepSeconds: number): number {
+function mostDays(stepSeconds: number): number {
   return Math.max(1, Math.floor(MAX_POINTS_PER_SERIES / instantsPerDay(stepSeconds)));
 }
 

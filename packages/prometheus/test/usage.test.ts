@@ -264,9 +264,8 @@ describe('usage', () => {
     const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
     const stop = new AbortController();
     fetch.setFaults([{ effect: { kind: 'delay', milliseconds: 60_000 } }]);
-    const asking = fetchDailyTotals(client, usageQuery(), { window: WINDOW, signal: stop.signal })
-      [Symbol.asyncIterator]()
-      .next();
+    const asked = fetchDailyTotals(client, usageQuery(), { window: WINDOW, signal: stop.signal });
+    const asking = asked[Symbol.asyncIterator]().next();
     stop.abort(new Error('enough'));
     await expect(asking).rejects.toThrow('enough');
   });

@@ -1,4 +1,4 @@
-import { Decimal } from 'decimal.js';
+import { Decimal } from '@chargeback/money';
 import { startOfDay } from '@chargeback/plugin-api';
 import type { Store } from '../src/index.ts';
 

@@ -1,9 +1,12 @@
 import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
+import { ERROR_CODES, type ErrorCode } from '@chargeback/plugin-api';
 import { amountText, paintFor, renderTable } from '../output/format.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants } from '../tenants.ts';
 import { type DateRange, runWindow } from '../window.ts';
+
+const DIFFERENCE: ErrorCode = 'CB_RECONCILE_DIFFERENCE';
 
 export interface ReconcileOptions extends ConfigOptions, DateRange {
   readonly tenant: string;
@@ -29,7 +32,7 @@ export async function reconcile(options: ReconcileOptions, context: ProcessConte
   return totals.every(({ difference }) => difference === 0n) &&
     rows.every(({ difference }) => difference === 0n)
     ? 0
-    : 3;
+    : ERROR_CODES[DIFFERENCE].exitCode;
 }
 
 /** One total per currency: amounts of different currencies are never added. */
@@ -54,7 +57,7 @@ function addRows(sum: ReconciliationRow, row: ReconciliationRow): Reconciliation
   };
 }
 
-export function renderReconciliation(
+function renderReconciliation(
   rows: readonly ReconciliationRow[],
   totals: readonly ReconciliationRow[],
   stream: NodeJS.WriteStream,
@@ -87,7 +90,7 @@ export function renderReconciliation(
   const off =
     totals.some(({ difference }) => difference !== 0n) || rows.some(({ difference }) => difference !== 0n);
   const verdict = off
-    ? paint.bad('✗ Billed, allocated, retained and held cost do not add up.')
+    ? paint.bad(`✗ ${DIFFERENCE}: ${ERROR_CODES[DIFFERENCE].meaning} ${ERROR_CODES[DIFFERENCE].fix}`)
     : paint.good('✓ Every line adds up to its last digit.');
   return `${renderTable(columns, [...rows.map(cells), ...totals.map(cells)])}${verdict}\n`;
 }

@@ -40,9 +40,12 @@ export function readableAmount(units: bigint): string {
 export function percentText(part: bigint, whole: bigint): string {
   if (whole === 0n) return '–';
   const negative = part < 0n !== whole < 0n && part !== 0n;
-  const absolute = (value: bigint): bigint => (value < 0n ? -value : value);
   const permille = ((absolute(part) * 2000n) / absolute(whole) + 1n) / 2n;
   return `${negative ? '-' : ''}${permille / 10n}.${permille % 10n} %`;
+}
+
+function absolute(value: bigint): bigint {
+  return value < 0n ? -value : value;
 }
 
 export interface TableColumn {
