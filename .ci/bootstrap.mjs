@@ -45,7 +45,7 @@ function test(args) {
 
 function bench(args) {
   build();
-  node(['--conditions=@chargeback/source', '--expose-gc', path.join(root, 'bench', 'main.ts'), ...args]);
+  node([path.join(root, 'bench', 'main.ts'), ...args]);
 }
 
 function check() {

@@ -33,6 +33,7 @@ export async function runGenericMetrics(shape: Shape): Promise<Record<string, st
   const csv = findEmitter('csv');
   const params = csv.params.parse({ output_dir: path.join(shape.folder, 'csv') });
   const abort = new AbortController();
+  const simulator = createSimulatorFetch(model);
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const run = await runTenant(
@@ -62,8 +63,8 @@ export async function runGenericMetrics(shape: Shape): Promise<Record<string, st
       newId: () => crypto.randomUUID(),
       host: {
         clock: () => new Date(),
-        fetch: createSimulatorFetch(model),
-        createFetch: () => createSimulatorFetch(model),
+        fetch: simulator,
+        createFetch: () => simulator,
         random: Math.random,
         sleep: async (milliseconds, signal) => {
           await delay(milliseconds, undefined, { signal });
@@ -72,7 +73,13 @@ export async function runGenericMetrics(shape: Shape): Promise<Record<string, st
       },
     },
   );
-  return figures(run, { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt });
+  const took = { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt };
+  const received = simulator.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    ...figures(run, took),
+    requests: simulator.requests.length,
+    'received MB': Math.round(received / 1e6),
+  };
 }
 
 function figures(

@@ -35,6 +35,9 @@ export async function openSession(options: ConfigOptions, context: ProcessContex
     ...(options.envFile === undefined ? {} : { envFile: path.resolve(context.cwd(), options.envFile) }),
   });
   const logger = createLogger({ logging: loaded.config.logging, stream: context.stderr });
+  for (const { code, message, line, path: place } of loaded.warnings) {
+    logger.warn({ code, line, path: place }, message);
+  }
   const registry = await discoverAll(loaded, { logger, workingDirectory: context.cwd() });
   return { loaded, logger, registry, workingDirectory: context.cwd() };
 }

@@ -9,5 +9,11 @@ export {
   PluginRegistry,
 } from './plugin-registry.ts';
 export type { ProgressEvent, ProgressListener, Stage } from './progress.ts';
-export { type RunOptions, runTenant, type TenantDefinition, type TenantRun } from './run-tenant.ts';
+export {
+  failedRun,
+  type RunOptions,
+  runTenant,
+  type TenantDefinition,
+  type TenantRun,
+} from './run-tenant.ts';
 export { exitCodeOf, runTenants, type RunTenantsOptions } from './run-tenants.ts';

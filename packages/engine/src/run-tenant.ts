@@ -70,6 +70,11 @@ const NOTHING = {
   periodsEmitted: 0,
 };
 
+/** The run of a tenant that could not begin. */
+export function failedRun(tenant: string, problem: Problem): TenantRun {
+  return { tenant, status: 'failed', ...NOTHING, problems: [problem], milliseconds: 0 };
+}
+
 /**
  * Runs gather, calculate and emit for one tenant. Never throws: what goes wrong ends up in the result.
  * Whatever was opened is closed in every path.
@@ -110,13 +115,19 @@ interface Stages {
 }
 
 async function runStages(stages: Stages): Promise<void> {
-  const { counts } = stages;
+  const { counts, options } = stages;
   await using ecosystem = await createEcosystem(stages);
   const context = tenantContext(stages, ecosystem);
-  counts.datesGathered = (await gather(context)).datesGathered;
-  const calculated = await calculate(context);
-  Object.assign(counts, calculated);
-  counts.periodsEmitted = (await emit(context, stages.tenant.makeEmitters())).periodsEmitted;
+  const timed = async <Result extends object>(stage: string, work: () => Promise<Result>): Promise<void> => {
+    const startedAt = options.host.clock().getTime();
+    const result = await work();
+    Object.assign(counts, result);
+    const milliseconds = options.host.clock().getTime() - startedAt;
+    context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
+  };
+  await timed('gather', () => gather(context));
+  await timed('calculate', () => calculate(context));
+  await timed('emit', () => emit(context, stages.tenant.makeEmitters()));
 }
 
 async function createEcosystem({ tenant, options }: Stages): Promise<Ecosystem> {

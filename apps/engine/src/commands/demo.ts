@@ -38,13 +38,13 @@ export async function demo(
   const company = fictionalCompany({ seed: SEED, days: DAYS, endDate: new Date(Date.UTC(2026, 6, 1)) });
   const config = path.join(folder, 'config.yaml');
   const paths = { outputDirectory: csvFolder, database: path.join(folder, 'chargeback.db') };
-  await writeFile(config, company.configYaml(SIMULATOR_URL, paths));
+  await writeFile(config, `logging: { level: WARNING }\n${company.configYaml(SIMULATOR_URL, paths)}`);
 
   const session = await openSession({ config }, context);
   const tenants = configureTenants(session);
   const host = { clock: () => NOW, fetch: createSimulatorFetch(company.model) };
   const startedAt = performance.now();
-  const runs = await execute(session, tenants, { context, signal, host });
+  const runs = await execute(session, tenants, { context, signal, host, json: options.json ?? false });
   const [tenant] = tenants.definitions;
   if (!tenant) return exitCodeOf(runs);
   await using store = await tenant.openStore();

@@ -1,5 +1,4 @@
-import { exitCodeOf, runTenants, type TenantRun } from '@chargeback/engine';
-import type { Problem } from '@chargeback/plugin-api';
+import { exitCodeOf, failedRun, runTenants, type TenantRun } from '@chargeback/engine';
 import { createHost, type HostOptions } from '../host.ts';
 import { createProgress } from '../output/progress.ts';
 import { paintFor } from '../output/format.ts';
@@ -30,6 +29,7 @@ export async function run(
 
 export interface ExecuteOptions extends DateRange {
   readonly regather?: boolean;
+  readonly json?: boolean;
   readonly context: ProcessContext;
   readonly signal: AbortSignal;
   /** Replaces clock and network, as the demo does. */
@@ -49,7 +49,8 @@ export async function execute(
   );
   const now = host.clock();
   for (const tenant of tenants.definitions) runWindow(tenant.config, options, now);
-  const display = createProgress([...byName.keys()], options.context.stderr);
+  const { stdout, stderr } = options.context;
+  const display = createProgress([...byName.keys()], !options.json && stdout.isTTY && stderr.isTTY);
   const runs = await display.around(() =>
     runTenants(tenants.definitions, {
       maxParallelTenants: loaded.config.features.max_parallel_tenants,
@@ -63,21 +64,6 @@ export async function execute(
     }),
   );
   return [...runs, ...tenants.unavailable.map(({ name, problem }) => failedRun(name, problem))];
-}
-
-function failedRun(tenant: string, problem: Problem): TenantRun {
-  return {
-    tenant,
-    status: 'failed',
-    datesGathered: 0,
-    datesCalculated: 0,
-    datesUnchanged: 0,
-    datesHeld: 0,
-    rowsWritten: 0,
-    periodsEmitted: 0,
-    problems: [problem],
-    milliseconds: 0,
-  };
 }
 
 /** Names as in the specification's YAML, for machines. */

@@ -9,15 +9,16 @@ const STAGES: Readonly<Record<ProgressEvent['stage'], string>> = {
   emit: 'emitting',
 };
 
-/** Shows one line per tenant while work goes on; on anything but a terminal it shows nothing. */
+/** Shows one line per tenant while work goes on. */
 export interface ProgressDisplay {
   readonly onProgress: ProgressListener;
   /** Runs the work with the display around it. */
   readonly around: <Result extends readonly TenantRun[]>(work: () => Promise<Result>) => Promise<Result>;
 }
 
-export function createProgress(tenants: readonly string[], stream: NodeJS.WriteStream): ProgressDisplay {
-  if (!stream.isTTY) return { onProgress: () => {}, around: (work) => work() };
+/** `shown` only on a terminal: the lines are drawn on standard output, over and over. */
+export function createProgress(tenants: readonly string[], shown: boolean): ProgressDisplay {
+  if (!shown) return { onProgress: () => {}, around: (work) => work() };
   const tasks = new Map<string, ListrTaskWrapper<object, never, never>>();
   return {
     onProgress: (event) => {
