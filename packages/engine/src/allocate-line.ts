@@ -96,7 +96,7 @@ function assertPortion(portion: Portion, productType: string): void {
   const complain = (what: string): never => {
     throw new ChargebackError('CB_ALLOCATION_FAILED', `the allocator of ${productType} returned ${what}`);
   };
-  if (!(portion.ratio instanceof Decimal)) complain('a portion whose ratio is not a Decimal');
+  if (!Decimal.isDecimal(portion.ratio)) complain('a portion whose ratio is not a Decimal');
   if (!Array.isArray(portion.recipients) || portion.recipients.length === 0)
     complain('a portion without recipients');
   for (const { identityId, weight } of portion.recipients) {

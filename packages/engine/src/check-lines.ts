@@ -1,19 +1,26 @@
-import { type BillingBatch, isoDateOf, makeProblem, type Problem } from '@chargeback/plugin-api';
+import {
+  type BillingBatch,
+  type BillingLineItem,
+  isoDateOf,
+  makeProblem,
+  type Problem,
+} from '@chargeback/plugin-api';
 
-/** What makes lines of a batch unusable: each problem holds its day, so that no cost is dropped in silence. */
+/**
+ * What makes lines of a batch unusable: each problem holds its day, so that no cost is dropped in silence. A
+ * line that belongs to no day of the batch holds all of them: its problem has no date.
+ */
 export function invalidLines(batch: BillingBatch): Problem[] {
   const problems: Problem[] = [];
   const seen = new Set<string>();
-  const batchDate = isoDateOf(batch.window.start);
   for (const line of batch.lines) {
-    const time = line.timestamp.getTime();
-    const dated = Number.isFinite(time);
-    const date = dated ? isoDateOf(line.timestamp) : batchDate;
+    const inside = isInside(line, batch);
+    const date = inside ? { date: isoDateOf(line.timestamp) } : {};
     const complain = (what: string): void => {
       problems.push(
         makeProblem('CB_LINE_INVALID', `line ${line.lineId} ${what}`, {
           severity: 'error',
-          date,
+          ...date,
           path: line.lineId,
         }),
       );
@@ -22,11 +29,14 @@ export function invalidLines(batch: BillingBatch): Problem[] {
     seen.add(line.lineId);
     if (line.lineId === '') complain('has no id');
     if (line.productType === '') complain('has no product type');
-    if (!dated || line.timestamp < batch.window.start || line.timestamp >= batch.window.end) {
-      complain('lies outside the window of its batch');
-    }
+    if (!inside) complain('lies outside the window of its batch');
     if (!line.quantity.isFinite() || !line.unitPrice.isFinite())
       complain('has a quantity or price that is not finite');
   }
   return problems;
+}
+
+/** Whether a line belongs to a day of its batch. Comparing an invalid date is always false. */
+export function isInside({ timestamp }: BillingLineItem, { window }: BillingBatch): boolean {
+  return timestamp >= window.start && timestamp < window.end;
 }

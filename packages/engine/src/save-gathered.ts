@@ -10,7 +10,7 @@ import {
   type UsageDay,
 } from '@chargeback/plugin-api';
 import type { DateState, StoredDay, StoredUsage } from '@chargeback/storage';
-import { invalidLines } from './check-lines.ts';
+import { invalidLines, isInside } from './check-lines.ts';
 import { observeIdentities } from './observe-identities.ts';
 import type { TenantContext } from './tenant-context.ts';
 
@@ -54,11 +54,12 @@ function billsByDay({ span, batches, problems }: GatheredSpan): Map<IsoDate, Bil
       if (severity === 'error') for (const day of date === null ? days : [date]) broken.add(day);
     }
     for (const day of days) if (!bills.has(day)) bills.set(day, []);
-    for (const line of batch.lines) bills.get(isoDateOf(line.timestamp))?.push(line);
-    for (const problem of invalidLines(batch)) {
-      problems.push(problem);
-      if (problem.date !== null) broken.add(problem.date);
-    }
+    const invalid = invalidLines(batch);
+    problems.push(...invalid);
+    for (const { date } of invalid) for (const day of date === null ? days : [date]) broken.add(day);
+    // A line that is not inside has held the days of its batch above.
+    const inside = batch.lines.filter((line) => isInside(line, batch));
+    for (const line of inside) bills.get(isoDateOf(line.timestamp))?.push(line);
   }
   for (const date of span) {
     if (broken.has(date)) bills.delete(date);

@@ -1,5 +1,5 @@
 import { chain, evenSplit, terminal, usageRatio } from '@chargeback/allocation';
-import { formatUnits } from '@chargeback/money';
+import { Decimal, formatUnits } from '@chargeback/money';
 import type { ProductRoute, UsageQuery } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
@@ -315,6 +315,30 @@ describe('the pipeline', () => {
       allocated: '5.0000',
     });
     expect(exitCodeOf([run])).toBe(1);
+  });
+
+  it.each([
+    ['no date', { timestamp: new Date(Number.NaN) }],
+    ['a date outside its batch', { timestamp: new Date('1970-01-01T00:00:00Z') }],
+    ['no id', { lineId: '' }],
+    ['no product type', { productType: '' }],
+    ['a quantity that is not finite', { quantity: new Decimal(Number.NaN) }],
+  ])('holds the day of a line with %s, and not the next one', async (_what, broken) => {
+    tenant.world.rawBatches = [
+      {
+        window: FEBRUARY_FIRST,
+        lines: [line('2026-02-01', '3'), line('2026-02-01', '4', { lineId: 'x', ...broken })],
+        problems: [],
+      },
+      { window: daysFrom('2026-02-02', 1), lines: [line('2026-02-02', '5')], problems: [] },
+    ];
+    const run = await tenant.run(daysFrom('2026-02-01', 2));
+    expect(run.problems).toMatchObject([{ code: 'CB_LINE_INVALID' }]);
+    expect(run.datesCalculated).toBe(1);
+    expect(await reconciled(daysFrom('2026-02-01', 2))).toMatchObject({
+      billed: '5.0000',
+      allocated: '5.0000',
+    });
   });
 
   it('stops at an abort, keeps what was committed, and resumes to the same result', async () => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Decimal, parseMoney } from '@chargeback/money';
 import {
   API_VERSION,
+  type BillingBatch,
   type BillingLineItem,
   type CostAllocator,
   daysOf,
@@ -80,6 +81,8 @@ export interface World {
   regather: Ecosystem['regather'];
   gatherKey: string;
   billingCalls: number;
+  /** Yielded as they are instead of the lines, when given. */
+  rawBatches?: BillingBatch[];
   fallback: CostAllocator;
 }
 
@@ -175,6 +178,7 @@ function ecosystemOf(world: World): Ecosystem {
     gatherKey: world.gatherKey,
     async *billing(window) {
       world.billingCalls += 1;
+      if (world.rawBatches) return yield* world.rawBatches;
       const inside = world.lines.filter(
         ({ timestamp }) => timestamp >= window.start && timestamp < window.end,
       );

@@ -4,6 +4,7 @@ import { renderProblems } from './problems.ts';
 
 /** What a run did, for people. */
 export function renderRuns(runs: readonly TenantRun[], paint: Paint): string {
+  if (runs.length === 0) return 'No tenants are configured: there is nothing to do.\n';
   const rows = runs.map((run) => [
     run.tenant,
     run.status === 'completed' ? paint.good(run.status) : paint.bad(run.status),
