@@ -4,6 +4,7 @@ import { ChargebackError, describeCause, ERROR_CODES } from '@chargeback/plugin-
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { configSchema } from './commands/config-schema.ts';
 import { demo, type DemoOptions } from './commands/demo.ts';
+import { doctor, type DoctorOptions } from './commands/doctor.ts';
 import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
 import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
 import { run, type RunCommandOptions } from './commands/run.ts';
@@ -44,6 +45,10 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
   withConfig(program.command('validate').description('check the configuration without running anything'))
     .option('--json', 'print JSON')
     .action((options: ValidateOptions) => start(() => validate(options, context)));
+  withConfig(program.command('doctor').description('ask the sources what can be billed, and what to write'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: DoctorOptions) => start((signal) => doctor(options, context, signal)));
   addReconcile(program, (options) => start(() => reconcile(options, context)));
   program
     .command('plugins')

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ProductRoute } from './allocation.ts';
 import type { BillingBatch } from './billing.ts';
+import type { Finding } from './finding.ts';
 import type { Identity, IdentityBatch, ResourceBatch } from './inventory.ts';
 import type { Json } from './json.ts';
 import type { Logger } from './logger.ts';
@@ -60,6 +61,8 @@ export interface Ecosystem extends AsyncDisposable {
   readonly metrics?: MetricsSource;
   /** Describes a name that was found in the metrics; it exists from the first day it was seen. */
   identityFromUsage?(identityId: string): Identity;
+  /** Looks at the source and says what works, what does not, and what to write. Changes nothing. */
+  doctor?(signal: AbortSignal): Promise<readonly Finding[]>;
 }
 
 /** An ecosystem: a vendor's world, or a way to construct a bill. */

@@ -1,6 +1,7 @@
 import type { Ecosystem, IdentityBatch, PluginHost, ResourceBatch } from '@chargeback/plugin-api';
 import { createMetricsSource, createPrometheusClient } from '@chargeback/prometheus';
 import { constructBill } from './billing.ts';
+import { examineQueries } from './doctor.ts';
 import { principalIdentity, staticIdentities } from './identities.ts';
 import { fallbackRoute, routesOf } from './routes.ts';
 import type { Settings } from './settings.ts';
@@ -31,6 +32,7 @@ export async function createGenericMetrics(settings: Settings, host: PluginHost)
       yield batch;
     },
     identityFromUsage: (name) => fixedIds.get(name) ?? principalIdentity(settings, name),
+    doctor: (signal) => examineQueries(settings, client, { time: host.clock(), signal }),
     async [Symbol.asyncDispose]() {
       // Requests end with the run's signal; there is nothing else to release.
     },

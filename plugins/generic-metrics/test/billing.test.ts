@@ -30,7 +30,11 @@ function gauge(name: string, at: (hour: number) => number): MetricDefinition {
 
 const silent: PluginHost['logger'] = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-async function ecosystem(settings: object, model: Omit<MetricsModelOptions, 'window'>): Promise<Ecosystem> {
+async function ecosystem(
+  settings: object,
+  model: Omit<MetricsModelOptions, 'window'>,
+  now = new Date('2026-03-01T00:00:00Z'),
+): Promise<Ecosystem> {
   const plugin = register();
   const fetch = createSimulatorFetch(createMetricsModel({ window: FEBRUARY, ...model }));
   const parsed = plugin.settings.parse({
@@ -44,7 +48,7 @@ async function ecosystem(settings: object, model: Omit<MetricsModelOptions, 'win
   });
   return plugin.create(parsed, {
     logger: silent,
-    clock: () => new Date('2026-03-01T00:00:00Z'),
+    clock: () => now,
     fetch,
     createFetch: () => fetch,
     random: () => 0.5,
@@ -229,6 +233,37 @@ describe('the constructed bill', () => {
     const one = await billLines({ cost_types: [fixed('1', 1)] }, { metrics: [] }, days('2026-02-03', 1));
     const many = await billLines({ cost_types: [fixed('1', 1)] }, { metrics: [] }, days('2026-02-01', 5));
     expect(many.map(({ lineId }) => lineId)).toContain(one[0]!.lineId);
+  });
+});
+
+describe('the doctor', () => {
+  const settings = {
+    identity_source: { label: 'principal', discovery_query: 'group by (principal) (bytes_total)' },
+    cost_types: [
+      {
+        ...network('sum(increase(bytes_total[1h]))'),
+        allocation_strategy: 'usage_ratio',
+        allocation_query: 'sum by (principal) (increase(bytes_total[1h]))',
+        allocation_label: 'client',
+      },
+      storage('sum(nothing_bytes)'),
+    ],
+  };
+
+  it('says which queries answer, which carry no label and which find nothing', async () => {
+    const metrics = [counter('bytes_total', () => GIB), gauge('nothing_bytes', () => 1)].map((metric) =>
+      metric.name === 'nothing_bytes' ? { ...metric, series: [] } : metric,
+    );
+    await using connected = await ecosystem(settings, { metrics }, new Date('2026-02-05T00:00:00Z'));
+    const findings = await connected.doctor!(new AbortController().signal);
+    expect(findings.map(({ severity, what }) => `${severity} ${what}`)).toEqual([
+      'ok discovery_query',
+      'ok NETWORK cost_quantity.query',
+      'error NETWORK allocation_query',
+      'warning STORAGE cost_quantity.query',
+    ]);
+    expect(findings[0]!.evidence).toBe('1 series, such as a');
+    expect(findings[2]!.advice).toContain('sum by (client)');
   });
 });
 
