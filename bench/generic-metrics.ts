@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEmitter } from '@chargeback/emitters';
-import { runTenant, type TenantRun } from '@chargeback/engine';
+import { type RunOptions, runTenant, type TenantDefinition, type TenantRun } from '@chargeback/engine';
 import type { Logger } from '@chargeback/plugin-api';
 import { register } from '@chargeback/plugin-generic-metrics';
 import { openStore } from '@chargeback/storage';
-import { createSimulatorFetch, scaleModel } from '@chargeback/testkit';
+import { createSimulatorFetch, scaleModel, type SimulatorFetch } from '@chargeback/testkit';
 
 export interface Shape {
   readonly identities: number;
@@ -21,64 +21,64 @@ const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: ()
 
 /** 5 cost types, each allocated by its own usage query to every identity, from metrics to CSV. */
 export async function runGenericMetrics(shape: Shape): Promise<Record<string, string | number>> {
-  const plugin = register();
-  const model = scaleModel({
-    identities: shape.identities,
-    costTypes: COST_TYPES,
-    days: shape.days,
-    endDate: END,
-  });
-  const settings = plugin.settings.parse(settingsFor());
-  const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
-  const csv = findEmitter('csv');
-  const params = csv.params.parse({ output_dir: path.join(shape.folder, 'csv') });
-  const abort = new AbortController();
-  const simulator = createSimulatorFetch(model);
+  const { identities, days } = shape;
+  const simulator = createSimulatorFetch(
+    scaleModel({ identities, costTypes: COST_TYPES, days, endDate: END }),
+  );
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  const run = await runTenant(
-    {
-      name: 'bench',
-      tenantId: 'bench',
-      plugin,
-      settings,
-      allocationRetryLimit: 3,
-      openStore: () =>
-        openStore({
-          connectionString: `sqlite:///${path.join(shape.folder, 'bench.db')}`,
-          ecosystem: plugin.ecosystem,
-          tenantId: 'bench',
-          workingDirectory: shape.folder,
-        }),
-      makeEmitters: () => [
-        { name: 'csv', aggregation: 'daily', lookbackDays: null, emitter: csv.create(params, host) },
-      ],
-    },
-    {
-      window: { start: new Date(END.getTime() - shape.days * 86_400_000), end: END },
-      regather: false,
-      logger: silent,
-      signal: abort.signal,
-      onProgress: () => {},
-      newId: () => crypto.randomUUID(),
-      host: {
-        clock: () => new Date(),
-        fetch: simulator,
-        createFetch: () => simulator,
-        random: Math.random,
-        sleep: async (milliseconds, signal) => {
-          await delay(milliseconds, undefined, { signal });
-        },
-        concurrency: 4,
-      },
-    },
-  );
+  const run = await runTenant(tenantFor(shape), optionsFor(shape, simulator));
   const took = { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt };
   const received = simulator.requests.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     ...figures(run, took),
     requests: simulator.requests.length,
     'received MB': Math.round(received / 1e6),
+  };
+}
+
+function tenantFor({ folder }: Shape): TenantDefinition {
+  const plugin = register();
+  const csv = findEmitter('csv');
+  const params = csv.params.parse({ output_dir: path.join(folder, 'csv') });
+  const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
+  return {
+    name: 'bench',
+    tenantId: 'bench',
+    plugin,
+    settings: plugin.settings.parse(settingsFor()),
+    allocationRetryLimit: 3,
+    openStore: () =>
+      openStore({
+        connectionString: `sqlite:///${path.join(folder, 'bench.db')}`,
+        ecosystem: plugin.ecosystem,
+        tenantId: 'bench',
+        workingDirectory: folder,
+      }),
+    makeEmitters: () => [
+      { name: 'csv', aggregation: 'daily', lookbackDays: null, emitter: csv.create(params, host) },
+    ],
+  };
+}
+
+function optionsFor({ days }: Shape, simulator: SimulatorFetch): RunOptions {
+  return {
+    window: { start: new Date(END.getTime() - days * 86_400_000), end: END },
+    regather: false,
+    logger: silent,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+    newId: () => crypto.randomUUID(),
+    host: {
+      clock: () => new Date(),
+      fetch: simulator,
+      createFetch: () => simulator,
+      random: Math.random,
+      sleep: async (milliseconds, signal) => {
+        await delay(milliseconds, undefined, { signal });
+      },
+      concurrency: 4,
+    },
   };
 }
 
