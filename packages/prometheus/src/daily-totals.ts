@@ -1,14 +1,18 @@
-import type { Coverage, IsoDate, Problem, UsageQuery, Window } from '@chargeback/plugin-api';
+import type { ChargebackError, Coverage, IsoDate, Problem, UsageQuery, Window } from '@chargeback/plugin-api';
 import { DayGrid, DaySums } from './day-grid.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
-import { failureProblem, rejectedProblems, warningProblems } from './span-problems.ts';
-import { type AnsweredSpan, walkDays } from './walk-days.ts';
+import { coverageOf, failureProblem, rejectedProblems, warningProblems } from './span-problems.ts';
+import type { DaySpan } from './plan-range.ts';
+import type { RangeAnswer } from './range-answer.ts';
+import { walkDays } from './walk-days.ts';
 
 /** One day of a query whose whole answer is one number. */
 export interface DailyTotal {
   readonly date: IsoDate;
   /** Null when there was no usable sample at all. */
   readonly value: number | null;
+  /** Instants that went into the value: also those that had an unusable sample besides. */
+  readonly instants: number;
   readonly coverage: Coverage;
   readonly problems: readonly Problem[];
 }
@@ -17,8 +21,9 @@ export type DailyTotalQuery = Pick<UsageQuery, 'key' | 'expression' | 'stepSecon
 
 /**
  * Reduces a query to one number for each UTC day of a window: series are added up per instant, instants are
- * summed (`sum`), averaged over the instants seen (`mean`) or their largest is kept (`max`). Every day is
- * yielded once, ascending; only an abort throws.
+ * summed (`sum`), averaged over the instants with a usable sample (`mean`) or their largest is kept (`max`).
+ * Every day is yielded once, in no promised order; only an abort throws. A day that could not be asked has the
+ * value null, no coverage and a problem of severity `error`.
  */
 export async function* fetchDailyTotals(
   client: PrometheusClient,
@@ -26,38 +31,32 @@ export async function* fetchDailyTotals(
   range: { window: Window; signal: AbortSignal },
 ): AsyncIterable<DailyTotal> {
   for await (const answered of walkDays(client, query, range)) {
-    yield* answered.answer ? totalsOf(query, answered) : failedDays(query, answered);
+    const { span, answer, error } = answered;
+    yield* answer ? totalsOf(query, span, answer) : failedDays(query, span, error);
   }
 }
 
-function failedDays({ key }: DailyTotalQuery, { span, error }: AnsweredSpan): DailyTotal[] {
-  return span.days.map((date, index) => ({
+function failedDays({ key }: DailyTotalQuery, span: DaySpan, error: ChargebackError): DailyTotal[] {
+  return span.days.map((date) => ({
     date,
     value: null,
+    instants: 0,
     coverage: { samplesSeen: 0, samplesExpected: span.perDay },
-    problems: index === 0 && error ? [failureProblem(error, span, key)] : [],
+    problems: [failureProblem(error, date, key)],
   }));
 }
 
-function totalsOf(query: DailyTotalQuery, { span, answer }: AnsweredSpan): DailyTotal[] {
+function totalsOf(query: DailyTotalQuery, span: DaySpan, { series, warnings }: RangeAnswer): DailyTotal[] {
   const grid = new DayGrid(span);
-  const { series = [], warnings = [] } = answer ?? {};
   const instants = new DaySums(span.days.length * span.perDay);
   for (const one of series) grid.read(one, (instant, value) => instants.add(instant, value));
   return span.days.map((date, day) => {
-    const seen = grid.seenOn(day);
     return {
       date,
       value: reduceDay(query, instants, { day, perDay: span.perDay }),
-      // With a warning a part of the answer is missing, and nobody knows which: it never counts as whole.
-      coverage: {
-        samplesSeen: warnings.length > 0 ? Math.min(seen, span.perDay - 1) : seen,
-        samplesExpected: span.perDay,
-      },
-      problems: [
-        ...rejectedProblems(grid, day, query.key),
-        ...(day === 0 ? warningProblems(warnings, span, query.key) : []),
-      ],
+      instants: grid.usableOn(day),
+      coverage: coverageOf(grid.seenOn(day), span.perDay, warnings),
+      problems: [...rejectedProblems(grid, day, query.key), ...warningProblems(warnings, date, query.key)],
     };
   });
 }

@@ -2,13 +2,16 @@ import type { RangeAnswer } from './range-answer.ts';
 import type { DaySpan } from './plan-range.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 
+/** Larger samples are no measurements, and a sum of them would not stay finite. */
+const LARGEST_USABLE = 1e290;
+
 /** Which sampling instants of a span were seen, and which held something unusable. */
 export class DayGrid {
   readonly span: DaySpan;
-  /** NaN, infinite and negative samples per day. */
+  /** NaN, infinite, negative and absurdly large samples per day. */
   readonly rejected: Uint32Array;
-  /** One rejected value, for the message. */
-  example: string | null = null;
+  /** One rejected value per day, for the message. */
+  readonly examples: (number | undefined)[];
   readonly #seen: Uint8Array;
   readonly #unusable: Uint8Array;
 
@@ -17,6 +20,7 @@ export class DayGrid {
     this.#seen = new Uint8Array(span.days.length * span.perDay);
     this.#unusable = new Uint8Array(this.#seen.length);
     this.rejected = new Uint32Array(span.days.length);
+    this.examples = span.days.map(() => undefined);
   }
 
   /** Calls back for every usable sample with its instant's index in the span, and notes the others. */
@@ -28,25 +32,35 @@ export class DayGrid {
       // Instants that were not asked for cannot be placed; servers do not answer them.
       if (!Number.isInteger(instant) || instant < 0 || instant >= this.#seen.length) continue;
       const value = values[index]!;
-      if (value >= 0 && value < Infinity) {
+      if (value >= 0 && value <= LARGEST_USABLE) {
         this.#seen[instant] = 1;
         use(instant, value);
       } else {
         this.#unusable[instant] = 1;
-        this.rejected[Math.floor(instant / perDay)]! += 1;
-        this.example ??= String(value);
+        const day = Math.floor(instant / perDay);
+        this.rejected[day]! += 1;
+        this.examples[day] ??= value;
       }
     }
   }
 
-  /** Instants of a day that had a usable sample and no unusable one. */
+  /** Instants of a day that had a usable sample and no unusable one: what the coverage counts. */
   seenOn(day: number): number {
+    return this.#count(day, (instant) => this.#seen[instant] === 1 && this.#unusable[instant] === 0);
+  }
+
+  /** Instants of a day that had a usable sample, whatever else they had: what a mean is taken over. */
+  usableOn(day: number): number {
+    return this.#count(day, (instant) => this.#seen[instant] === 1);
+  }
+
+  #count(day: number, isCounted: (instant: number) => boolean): number {
     const { perDay } = this.span;
-    let seen = 0;
+    let count = 0;
     for (let instant = day * perDay; instant < (day + 1) * perDay; instant += 1) {
-      if (this.#seen[instant] === 1 && this.#unusable[instant] === 0) seen += 1;
+      if (isCounted(instant)) count += 1;
     }
-    return seen;
+    return count;
   }
 }
 

@@ -8,8 +8,9 @@ export function labelMatcher(label: string, value: string): string {
   return `${label}="${escapeLabelValue(value)}"`;
 }
 
-/** Puts a matcher into every empty `{}` of an expression, those inside string literals apart. */
+/** Puts a matcher into every empty `{}` of an expression, those inside string literals and comments apart. */
 export function injectMatcher(expression: string, matcher: string): string {
-  const stringOrBraces = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|\{\s*\}/gs;
-  return expression.replaceAll(stringOrBraces, (found) => (found.startsWith('{') ? `{${matcher}}` : found));
+  // Quotes end with their line, comments too: an apostrophe in a comment begins no string.
+  const passedOver = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|#[^\n]*|\{\s*\}/g;
+  return expression.replaceAll(passedOver, (found) => (found.startsWith('{') ? `{${matcher}}` : found));
 }

@@ -1,18 +1,27 @@
 import { compareKeys } from '@chargeback/money';
 import {
+  isComplete,
+  type IsoDate,
   makeProblem,
   type MetricsSource,
   type UsageDay,
-  type UsageOutcome,
   type UsageQuery,
   type UsageTotals,
 } from '@chargeback/plugin-api';
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
+import { dayIndexOf, type DaySpan } from './plan-range.ts';
+import type { RangeAnswer } from './range-answer.ts';
 import type { RangeSeries } from './scan-matrix.ts';
-import { failureProblem, rejectedProblems, warningProblems } from './span-problems.ts';
-import { type AnsweredSpan, walkDays } from './walk-days.ts';
+import {
+  coverageOf,
+  type DayProblem,
+  failureProblem,
+  rejectedProblems,
+  warningProblems,
+} from './span-problems.ts';
+import { walkDays } from './walk-days.ts';
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
 export function createMetricsSource(
@@ -32,8 +41,9 @@ async function* usageOf(
   query: UsageQuery,
   range: { window: Parameters<MetricsSource['usage']>[1]; signal: AbortSignal },
 ): AsyncGenerator<UsageDay> {
-  for await (const answered of walkDays(client, query, range)) {
-    yield* answered.answer ? daysOf(query, answered) : failedDays(query, answered);
+  for await (const { span, answer, error } of walkDays(client, query, range)) {
+    if (answer) yield* answeredDays(query, span, answer);
+    else for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
   }
 }
 
@@ -41,68 +51,66 @@ function expectedOf({ expects }: UsageQuery, perDay: number): number {
   return expects === 'any_instant' ? 1 : perDay;
 }
 
-function failedDays(query: UsageQuery, { span, error }: AnsweredSpan): UsageDay[] {
-  return span.days.map((date, index) => ({
-    date,
+function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): UsageDay {
+  return {
+    date: problem.date,
     queryKey: query.key,
     totals: { resourceIds: query.resourceLabel === null ? null : [], identityIds: [], values: [] },
     coverage: { samplesSeen: 0, samplesExpected: expectedOf(query, span.perDay) },
     outcome: 'failed',
-    problems: index === 0 && error ? [failureProblem(error, span, query.key)] : [],
-  }));
+    problems: [problem],
+  };
 }
 
-function* daysOf(query: UsageQuery, answered: AnsweredSpan): Iterable<UsageDay> {
-  const { span, answer } = answered;
-  const { series = [], warnings = [] } = answer ?? {};
-  const missing = missingLabel(query, series);
-  if (missing !== null) return yield* unlabelledDays(query, answered, missing);
+function* answeredDays(
+  query: UsageQuery,
+  span: DaySpan,
+  { series, warnings }: RangeAnswer,
+): Iterable<UsageDay> {
   const grid = new DayGrid(span);
+  const missing = missingLabels(query, series, span);
   const totals = addUp(query, series, grid);
   for (const [day, date] of span.days.entries()) {
-    const expected = expectedOf(query, span.perDay);
-    const instantsSeen = grid.seenOn(day);
-    const seen = Math.min(instantsSeen, expected);
-    const outcome: UsageOutcome = seen < expected || warnings.length > 0 ? 'partial' : 'complete';
+    const label = missing[day];
+    if (label !== undefined) {
+      yield failedDay(query, span, labelProblem(query, label, date));
+      continue;
+    }
+    const coverage = coverageOf(grid.seenOn(day), expectedOf(query, span.perDay), warnings);
     yield {
       date,
       queryKey: query.key,
-      totals: columnsOf(query, totals, { day, instantsSeen }),
-      coverage: { samplesSeen: seen, samplesExpected: expected },
-      outcome,
-      problems: [
-        ...rejectedProblems(grid, day, query.key),
-        ...(day === 0 ? warningProblems(warnings, span, query.key) : []),
-      ],
+      totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) }),
+      coverage,
+      outcome: isComplete(coverage) ? 'complete' : 'partial',
+      problems: [...rejectedProblems(grid, day, query.key), ...warningProblems(warnings, date, query.key)],
     };
   }
 }
 
-/** The label that a series with samples lacks: its usage could be attributed to nobody. */
-function missingLabel(
+/** For each day the label that a series with samples on it lacks: its usage could be attributed to nobody. */
+function missingLabels(
   { identityLabel, resourceLabel }: UsageQuery,
   series: readonly RangeSeries[],
-): string | null {
+  span: DaySpan,
+): (string | undefined)[] {
+  const missing: (string | undefined)[] = span.days.map(() => undefined);
   for (const { labels, times } of series) {
-    if (times.length === 0) continue;
-    if (!labels[identityLabel]) return identityLabel;
-    if (resourceLabel !== null && !labels[resourceLabel]) return resourceLabel;
+    const needed = resourceLabel === null ? [identityLabel] : [identityLabel, resourceLabel];
+    const label = needed.find((name) => !labels[name]);
+    if (label === undefined) continue;
+    for (const time of times) {
+      const day = dayIndexOf(span, time);
+      if (day >= 0 && day < missing.length) missing[day] ??= label;
+    }
   }
-  return null;
+  return missing;
 }
 
-function* unlabelledDays(query: UsageQuery, answered: AnsweredSpan, label: string): Iterable<UsageDay> {
-  const message = `${query.key}: a series does not carry the label ${label}`;
+function labelProblem({ key }: UsageQuery, label: string, date: IsoDate): DayProblem {
+  const message = `${key}: a series does not carry the label ${label}`;
   const fix = `Aggregate by it in the query: sum by (${label}) (…).`;
-  for (const [index, day] of failedDays(query, answered).entries()) {
-    const problem = makeProblem('CB_METRICS_LABEL', message, {
-      severity: 'error',
-      date: day.date,
-      path: query.key,
-      fix,
-    });
-    yield { ...day, problems: index === 0 ? [problem] : [] };
-  }
+  return { ...makeProblem('CB_METRICS_LABEL', message, { severity: 'error', path: key, fix }), date };
 }
 
 interface KeyedSums {
@@ -137,13 +145,14 @@ function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid)
 }
 
 /**
- * The day's column of each key that had samples. A mean is over the instants that the QUERY saw, not those of
- * the key: who held 10 GiB for half of the day held 5 GiB on average.
+ * The day's column of each key that had samples. A mean is over the instants at which the QUERY had a usable
+ * sample, not those of the key: who held 10 GiB for half of the day held 5 GiB on average. Instants at which
+ * another series was unusable count too, as their samples are in the sum.
  */
 function columnsOf(
   query: UsageQuery,
   totals: readonly KeyedSums[],
-  { day, instantsSeen }: { day: number; instantsSeen: number },
+  { day, instants }: { day: number; instants: number },
 ): UsageTotals {
   const resourceIds: string[] = [];
   const identityIds: string[] = [];
@@ -153,7 +162,7 @@ function columnsOf(
     if (value === null) continue;
     if (resourceId !== null) resourceIds.push(resourceId);
     identityIds.push(identityId);
-    values.push(query.reduce === 'mean' ? value / Math.max(1, instantsSeen) : value);
+    values.push(query.reduce === 'mean' ? value / instants : value);
   }
   return { resourceIds: query.resourceLabel === null ? null : resourceIds, identityIds, values };
 }

@@ -1,6 +1,7 @@
 import {
   ChargebackError,
   daysOf,
+  dayWindow,
   type IsoDate,
   MILLISECONDS_PER_DAY,
   startOfDay,
@@ -21,10 +22,45 @@ export interface DaySpan {
   readonly perDay: number;
 }
 
-/** The request for a span: the END of each step, so 24 instants a day for an hourly step, never 25. */
-export function instantsOf(span: DaySpan): { start: Date; end: Date } {
+/** First and last sampling instant of one request, both included. */
+export interface RangeChunk {
+  readonly start: Date;
+  readonly end: Date;
+}
+
+/**
+ * The requests that ask for whole days: the END of each step, so 24 instants a day for an hourly step, never
+ * 25. In chunks of whole days; a day that is more than `maxPoints` by itself is cut into several.
+ * @throws {ChargebackError} `CB_CONFIG_VALUE` unless the step divides a day.
+ */
+export function planRange(
+  window: Window,
+  stepSeconds: number,
+  maxPoints: number = MAX_POINTS_PER_SERIES,
+): RangeChunk[] {
+  const perDay = instantsPerDay(stepSeconds);
+  const perChunk = perDay > maxPoints ? maxPoints : Math.floor(maxPoints / perDay) * perDay;
+  const step = stepSeconds * 1000;
+  const chunks: RangeChunk[] = [];
+  const cuts = perDay > maxPoints ? daysOf(window).map(dayWindow) : [window];
+  for (const cut of cuts) {
+    const last = cut.end.getTime();
+    for (let before = cut.start.getTime(); before < last; before += perChunk * step) {
+      const end = Math.min(before + perChunk * step, last);
+      chunks.push({ start: new Date(before + step), end: new Date(end) });
+    }
+  }
+  return chunks;
+}
+
+/** Index of the day that an instant belongs to: midnight is the last instant of the day before it. */
+export function dayIndexOf({ start }: DaySpan, seconds: number): number {
+  return Math.ceil((seconds - start) / SECONDS_PER_DAY) - 1;
+}
+
+export function windowOf(span: DaySpan): Window {
   const end = span.start + span.days.length * SECONDS_PER_DAY;
-  return { start: new Date((span.start + span.stepSeconds) * 1000), end: new Date(end * 1000) };
+  return { start: new Date(span.start * 1000), end: new Date(end * 1000) };
 }
 
 /** Sampling instants in a day. @throws {ChargebackError} `CB_CONFIG_VALUE` unless the step divides a day. */
@@ -47,7 +83,7 @@ function mostDays(stepSeconds: number): number {
  * can follow the size of the answers.
  */
 export class DayWalk {
-  readonly #days: readonly IsoDate[];
+  readonly #days: IsoDate[];
   readonly #stepSeconds: number;
   #next = 0;
 
@@ -67,6 +103,11 @@ export class DayWalk {
     const span = this.#span(this.#days.slice(this.#next, this.#next + length));
     this.#next += span.days.length;
     return span;
+  }
+
+  /** The last day of all, taken before its turn. */
+  takeLast(): DaySpan {
+    return this.#span(this.#days.splice(-1));
   }
 
   /** All that is left, in one span that is not meant to be asked for. */

@@ -1,6 +1,7 @@
 import type { ChargebackError, Logger, PluginHost } from '@chargeback/plugin-api';
 import pLimit from 'p-limit';
 import type { MetricsConnection } from './connection.ts';
+import { quoteFor } from './quote-server.ts';
 import { parseAnswer, type RangeAnswer } from './range-answer.ts';
 import { type Attempt, type QueryRequest, sendQuery } from './send-query.ts';
 
@@ -44,13 +45,17 @@ export function createPrometheusClient(
     const shown = expression.length > SHOWN_QUERY ? `${expression.slice(0, SHOWN_QUERY)}…` : expression;
     return `${server}, query ${shown}`;
   };
+  const quote = quoteFor(connection);
   const ask = async (request: QueryRequest, signal: AbortSignal): Promise<RangeAnswer> => {
     // The place is free while a try backs off.
     const attempt = (): Promise<Attempt> =>
-      limit(() => sendQuery(connection, request, { fetch, signal, now: host.clock() }));
+      orAborted(
+        limit(() => sendQuery(connection, request, { fetch, signal, now: host.clock() })),
+        signal,
+      );
     return parseAnswer(
       await withRetries(attempt, { attempts: connection.max_attempts, host, signal }),
-      request.about,
+      request.asked,
     );
   };
   return {
@@ -64,7 +69,7 @@ export function createPrometheusClient(
             end: seconds(end),
             step: String(stepSeconds),
           },
-          about: about(expression),
+          asked: { about: about(expression), quote, resultType: 'matrix' },
         },
         signal,
       ),
@@ -73,7 +78,7 @@ export function createPrometheusClient(
         {
           endpoint: 'query',
           parameters: { query: expression, time: seconds(time) },
-          about: about(expression),
+          asked: { about: about(expression), quote, resultType: 'vector' },
         },
         signal,
       ),
@@ -106,6 +111,15 @@ async function withRetries(
 function exhausted(error: ChargebackError, attempts: number): ChargebackError {
   if (attempts > 1) error.message += ` (after ${attempts} tries)`;
   return error;
+}
+
+/** Rejects at once when the signal aborts, also while the work still waits for its place. */
+function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 function seconds(instant: Date): string {

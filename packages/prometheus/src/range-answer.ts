@@ -1,5 +1,6 @@
+import { constants } from 'node:buffer';
 import { ChargebackError } from '@chargeback/plugin-api';
-import { type RangeSeries, scanMatrix } from './scan-matrix.ts';
+import { isLabels, type RangeSeries, scanMatrix } from './scan-matrix.ts';
 
 export interface RangeAnswer {
   readonly series: readonly RangeSeries[];
@@ -7,59 +8,91 @@ export interface RangeAnswer {
   readonly warnings: readonly string[];
 }
 
+/** What was asked for, to read the answer by and to speak of it. */
+export interface Asked {
+  /** Names server and query in messages; holds no secret. */
+  readonly about: string;
+  /** Words from outside, shortened and without secrets. */
+  readonly quote: (text: string) => string;
+  readonly resultType: 'matrix' | 'vector';
+}
+
 interface Envelope {
   readonly status?: unknown;
   readonly errorType?: unknown;
   readonly error?: unknown;
   readonly warnings?: unknown;
-  readonly data?: { readonly resultType?: unknown; readonly result?: unknown };
+  readonly data?: { readonly resultType?: unknown; readonly result?: unknown } | null;
 }
+
+/** Several versions send hints, as about a metric's name, among the warnings; the answer is whole all the same. */
+const HINT = /^PromQL info\b/;
+/** No error body that says something is longer. */
+const LONGEST_ERROR_BODY = 1_048_576;
 
 /**
  * Reads the body of a successful answer.
  * @throws {ChargebackError} `CB_METRICS_ANSWER` when it is not of the Prometheus HTTP API, `CB_METRICS_QUERY`
- *   when it carries an error or a result that is not made of series.
+ *   when it carries an error or a result that is not made of series of numbers.
  */
-export function parseAnswer(body: Buffer, about: string): RangeAnswer {
-  return scanMatrix(body) ?? parseJson(body.toString('utf8'), about);
+export function parseAnswer(body: Buffer, asked: Asked): RangeAnswer {
+  return (asked.resultType === 'matrix' ? scanMatrix(body) : null) ?? parseJson(body, asked);
 }
 
-function parseJson(text: string, about: string): RangeAnswer {
-  const envelope = parseEnvelope(text, about);
-  if (envelope.status === 'error') throw queryError(envelope, about);
+function parseJson(body: Buffer, asked: Asked): RangeAnswer {
+  const { about, quote } = asked;
+  if (body.length > constants.MAX_STRING_LENGTH) {
+    throw new ChargebackError('CB_METRICS_TOO_LARGE', `${about}: ${body.length} bytes of JSON in one answer`);
+  }
+  const envelope = parseEnvelope(body.toString('utf8'), about);
+  if (envelope.status === 'error') {
+    throw new ChargebackError('CB_METRICS_QUERY', `${about}: ${quote(errorText(envelope))}`);
+  }
   const { resultType, result } = envelope.data ?? {};
   if (envelope.status !== 'success' || resultType === undefined) {
     throw new ChargebackError('CB_METRICS_ANSWER', `${about}: the answer has no data`);
   }
-  if (resultType !== 'matrix' && resultType !== 'vector') {
-    throw new ChargebackError('CB_METRICS_QUERY', `${about}: the query returns a ${String(resultType)}`, {
-      fix: 'Write a query that returns series, such as sum(increase(metric[1h])).',
+  if (resultType !== asked.resultType) {
+    const message = `${about}: the query returns a ${quote(String(resultType))}, not a ${asked.resultType}`;
+    throw new ChargebackError('CB_METRICS_QUERY', message, {
+      fix: 'Aggregate it into series, such as sum(increase(metric[1h])).',
     });
   }
   if (!Array.isArray(result))
     throw new ChargebackError('CB_METRICS_ANSWER', `${about}: the result is not a list`);
-  const warnings = Array.isArray(envelope.warnings) ? envelope.warnings.map(String) : [];
-  return { series: result.map((entry: unknown) => toSeries(entry, about)), warnings };
+  const warnings = Array.isArray(envelope.warnings)
+    ? envelope.warnings.map((text) => quote(String(text)))
+    : [];
+  return {
+    series: result.map((entry: unknown) => toSeries(entry, about)),
+    warnings: warnings.filter((text) => !HINT.test(text)),
+  };
 }
 
 /** The message of an error body, if it has one. */
-export function errorMessage(text: string): string | undefined {
+export function errorMessage(body: Buffer): string | undefined {
+  if (body.length > LONGEST_ERROR_BODY) return undefined;
   try {
-    const { errorType, error } = JSON.parse(text) as Envelope;
-    return typeof error === 'string' ? `${String(errorType)}: ${error}` : undefined;
+    const envelope = JSON.parse(body.toString('utf8')) as Envelope;
+    return typeof envelope.error === 'string' ? errorText(envelope) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function errorText({ errorType, error }: Envelope): string {
+  return `${String(errorType)}: ${String(error)}`;
 }
 
 function parseEnvelope(text: string, about: string): Envelope {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
+  } catch {
     const html = /^\s*</.test(text);
     const what = html ? 'the answer is HTML, not JSON' : `the answer is not JSON (${text.length} characters)`;
-    throw new ChargebackError('CB_METRICS_ANSWER', `${about}: ${what}`, html ? {} : { cause });
+    // The parser's own message holds a piece of the answer.
+    throw new ChargebackError('CB_METRICS_ANSWER', `${about}: ${what}`);
   }
   if (typeof value !== 'object' || value === null) {
     throw new ChargebackError('CB_METRICS_ANSWER', `${about}: the answer is not an object`);
@@ -67,34 +100,39 @@ function parseEnvelope(text: string, about: string): Envelope {
   return value;
 }
 
-function queryError(envelope: Envelope, about: string): ChargebackError {
-  return new ChargebackError(
-    'CB_METRICS_QUERY',
-    `${about}: ${String(envelope.errorType)}: ${String(envelope.error)}`,
-  );
-}
-
 function toSeries(entry: unknown, about: string): RangeSeries {
-  const { metric, values, value } = (entry ?? {}) as { metric?: unknown; values?: unknown; value?: unknown };
+  const { metric, values, value, ...rest } = (entry ?? {}) as Record<string, unknown>;
+  if ('histogram' in rest || 'histograms' in rest) {
+    throw new ChargebackError(
+      'CB_METRICS_QUERY',
+      `${about}: the query returns native histograms, not numbers`,
+      {
+        fix: 'Take a number from them with histogram_sum() or histogram_count().',
+      },
+    );
+  }
   const samples = values ?? (value === undefined ? undefined : [value]);
-  if (typeof metric !== 'object' || metric === null || !Array.isArray(samples)) {
+  if (!isLabels(metric) || !Array.isArray(samples)) {
     throw new ChargebackError(
       'CB_METRICS_ANSWER',
       `${about}: a series of the answer has no labels or no samples`,
     );
   }
-  const pairs = samples as readonly (readonly [unknown, unknown])[];
-  if (!pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) {
+  if (!samples.every(isSample)) {
     throw new ChargebackError(
       'CB_METRICS_ANSWER',
       `${about}: a sample of the answer is not a time and a value`,
     );
   }
   return {
-    labels: metric as Record<string, string>,
-    times: Float64Array.from(pairs, ([time]) => Number(time)),
-    values: Float64Array.from(pairs, ([, text]) => numberOf(text)),
+    labels: metric,
+    times: Float64Array.from(samples, ([time]) => time),
+    values: Float64Array.from(samples, ([, text]) => numberOf(text)),
   };
+}
+
+function isSample(sample: unknown): sample is readonly [time: number, value: unknown] {
+  return Array.isArray(sample) && sample.length === 2 && typeof sample[0] === 'number';
 }
 
 /** What has no number's text is NaN, never 0. */

@@ -67,7 +67,8 @@ class MatrixScanner {
     if (!this.#take(METRIC)) return null;
     const end = this.#endOfObject();
     if (end < 0) return null;
-    const labels = JSON.parse(this.#body.toString('utf8', this.#at, end)) as Record<string, string>;
+    const labels = readLabels(this.#body.toString('utf8', this.#at, end));
+    if (!labels) return null;
     this.#at = end;
     if (!this.#take(VALUES)) return null;
     const first = this.#count;
@@ -159,4 +160,20 @@ class MatrixScanner {
   #restIsBlank(): boolean {
     return this.#body.toString('latin1', this.#at).trim() === '';
   }
+}
+
+/** Null for what is not an object of texts. */
+function readLabels(text: string): Record<string, string> | null {
+  try {
+    const labels: unknown = JSON.parse(text);
+    return isLabels(labels) ? labels : null;
+  } catch {
+    return null;
+  }
+}
+
+export function isLabels(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null) return false;
+  for (const label of Object.values(value)) if (typeof label !== 'string') return false;
+  return true;
 }

@@ -1,6 +1,6 @@
 import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
 import type { MetricsConnection } from './connection.ts';
-import { errorMessage } from './range-answer.ts';
+import { type Asked, errorMessage } from './range-answer.ts';
 
 /** An attempt that failed in a way that another one may not. */
 export interface RetryableFailure {
@@ -15,8 +15,7 @@ export interface QueryRequest {
   /** `query_range` or `query`. */
   readonly endpoint: string;
   readonly parameters: Readonly<Record<string, string>>;
-  /** Names server and query in messages; holds no secret. */
-  readonly about: string;
+  readonly asked: Asked;
 }
 
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -41,10 +40,8 @@ export async function sendQuery(
       redirect: 'manual',
       signal,
     });
-    const body = await readBounded(response, connection.max_response_bytes, request.about);
-    return response.ok
-      ? { body }
-      : failureOf(response, body.toString('utf8'), { about: request.about, now: context.now });
+    const body = await readBounded(response, connection.max_response_bytes, request.asked.about);
+    return response.ok ? { body } : failureOf(response, body, { asked: request.asked, now: context.now });
   } catch (cause) {
     context.signal.throwIfAborted();
     if (ChargebackError.isInstance(cause)) throw cause;
@@ -57,7 +54,8 @@ export async function sendQuery(
 
 /** The configured URL with its path prefix, and the endpoint behind it. */
 function endpointUrl(base: string, endpoint: string): string {
-  return `${base.replace(/\/+$/, '')}/api/v1/${endpoint}`;
+  const { origin, pathname } = new URL(base);
+  return `${origin}${pathname.replace(/\/+$/, '')}/api/v1/${endpoint}`;
 }
 
 function headersOf(connection: MetricsConnection): Record<string, string> {
@@ -92,19 +90,17 @@ async function readBounded(response: Response, limit: number, about: string): Pr
     : Buffer.concat(chunks);
 }
 
-function failureOf(response: Response, text: string, { about, now }: { about: string; now: Date }): Attempt {
+function failureOf(response: Response, body: Buffer, { asked, now }: { asked: Asked; now: Date }): Attempt {
   const { status } = response;
-  const said = errorMessage(text);
-  const message = `${about}: HTTP ${status}${said === undefined ? '' : ` ${said}`}`;
+  const said = errorMessage(body);
+  const message = `${asked.about}: HTTP ${status}${said === undefined ? '' : ` ${asked.quote(said)}`}`;
   if (status === 401 || status === 403) throw new ChargebackError('CB_METRICS_AUTH', message);
   if (status >= 300 && status < 400) {
-    throw new ChargebackError(
-      'CB_METRICS_ANSWER',
-      `${about}: the server redirects elsewhere (HTTP ${status})`,
-      {
-        fix: 'Set metrics.url to the address it redirects to.',
-      },
-    );
+    const target = redirectTarget(response);
+    const where = target === null ? 'elsewhere' : `to ${asked.quote(target)}`;
+    throw new ChargebackError('CB_METRICS_ANSWER', `${message}: the server redirects ${where}`, {
+      fix: 'Set metrics.url to the address it redirects to; redirects are not followed.',
+    });
   }
   if (!RETRIED.has(status)) {
     // 400 and 422 are the server's word on the query itself; anything else is not the API.
@@ -126,6 +122,14 @@ function failureOf(response: Response, text: string, { about, now }: { about: st
   };
 }
 
+/** Host and path only: a query or credentials may be secret. */
+function redirectTarget(response: Response): string | null {
+  const location = response.headers.get('location');
+  if (location === null || !URL.canParse(location, response.url)) return null;
+  const { protocol, host, pathname } = new URL(location, response.url);
+  return `${protocol}//${host}${pathname}`;
+}
+
 /** Seconds or an HTTP date, in milliseconds from now; null when absent or not readable. */
 function retryAfter(header: string | null, now: Date): number | null {
   if (header === null) return null;
@@ -142,9 +146,10 @@ function networkError(
     timedOut,
   }: { request: QueryRequest; connection: MetricsConnection; timedOut: boolean },
 ): ChargebackError {
+  const { about, quote } = request.asked;
   if (timedOut) {
-    const message = `${request.about}: no answer within ${connection.timeout_seconds} s`;
+    const message = `${about}: no answer within ${connection.timeout_seconds} s`;
     return new ChargebackError('CB_METRICS_TIMEOUT', message);
   }
-  return new ChargebackError('CB_METRICS_UNREACHABLE', `${request.about}: ${describeCause(cause)}`);
+  return new ChargebackError('CB_METRICS_UNREACHABLE', `${about}: ${quote(describeCause(cause))}`);
 }

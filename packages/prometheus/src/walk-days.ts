@@ -1,17 +1,21 @@
 import { ChargebackError, type ErrorCode, type Window } from '@chargeback/plugin-api';
 import { sampleCount } from './day-grid.ts';
-import { DayWalk, type DaySpan, instantsOf } from './plan-range.ts';
+import { DayWalk, type DaySpan, planRange, windowOf } from './plan-range.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import type { RangeAnswer } from './range-answer.ts';
+import type { RangeSeries } from './scan-matrix.ts';
 
 /** Samples that one answer should hold: enough to make requests few, little enough to keep memory flat. */
 const TARGET_SAMPLES = 60_000;
 const FIRST_SPAN_DAYS = 3;
-/** Requests in a row that may fail before the rest of the window counts as failed. */
+/** Spans in a row that may fail before it is asked whether the server answers anything at all. */
 const MOST_FAILURES = 3;
 
 /** Failures that a shorter span may get around. */
 const TOO_MUCH: ReadonlySet<ErrorCode> = new Set(['CB_METRICS_TIMEOUT', 'CB_METRICS_TOO_LARGE']);
+const LIMIT = /too many samples|maximum resolution|exceeded.*limit/i;
+/** Codes under which servers report a limit of their own. */
+const MAY_BE_TOO_MUCH: ReadonlySet<ErrorCode> = new Set(['CB_METRICS_QUERY', 'CB_METRICS_SERVER']);
 /** Failures that the next span would meet too. */
 const LASTING: ReadonlySet<ErrorCode> = new Set([
   'CB_METRICS_AUTH',
@@ -25,16 +29,14 @@ export interface RangeQuery {
 }
 
 /** A span with its answer, or with why there is none. */
-export interface AnsweredSpan {
-  readonly span: DaySpan;
-  readonly answer: RangeAnswer | null;
-  readonly error: ChargebackError | null;
-}
+export type AnsweredSpan =
+  | { readonly span: DaySpan; readonly answer: RangeAnswer; readonly error: null }
+  | { readonly span: DaySpan; readonly answer: null; readonly error: ChargebackError };
 
 /**
  * Asks for every day of a window in spans that follow the size of the answers: few days first, then as many as
- * hold about 60 000 samples. A span that is too much for the server is halved down to one day. Every
- * day is yielded once; only an abort throws.
+ * hold about 60 000 samples. A span that is too much for the server is halved down to one day, and no later one
+ * is longer than that. Every day is yielded once, mostly ascending; only an abort throws.
  */
 export async function* walkDays(
   client: PrometheusClient,
@@ -42,11 +44,13 @@ export async function* walkDays(
   { window, signal }: { window: Window; signal: AbortSignal },
 ): AsyncIterable<AnsweredSpan> {
   const walk = new DayWalk(window, query.stepSeconds);
+  const ask = (span: DaySpan): Promise<AnsweredSpan> => askSpan(client, query, { span, signal });
   let most = FIRST_SPAN_DAYS;
+  let ceiling = Infinity;
   let failures = 0;
   while (!walk.done) {
-    const span = walk.next(most);
-    const outcome = await askSpan(client, query, { span, signal });
+    const span = walk.next(Math.min(most, ceiling));
+    const outcome = await ask(span);
     if (outcome.answer) {
       failures = 0;
       most = nextSpan(span, sampleCount(outcome.answer), most);
@@ -54,21 +58,27 @@ export async function* walkDays(
       continue;
     }
     const { error } = outcome;
-    if (error && isTooMuch(error) && span.days.length > 1) {
-      most = Math.floor(span.days.length / 2);
+    if (isTooMuch(error) && span.days.length > 1) {
+      ceiling = Math.floor(span.days.length / 2);
       walk.back(span);
       continue;
     }
     failures += 1;
     yield outcome;
-    if (
-      error &&
-      (failures >= MOST_FAILURES || (LASTING.has(error.code) && !isTooMuch(error))) &&
-      !walk.done
-    ) {
-      yield { span: walk.rest(), answer: null, error };
+    if (isLasting(error)) {
+      yield* givenUp(walk, error);
+    } else if (failures >= MOST_FAILURES && !walk.done) {
+      // Perhaps only these days are bad: they must not keep the days behind them waiting for ever.
+      const probe = await ask(walk.takeLast());
+      yield probe;
+      failures = 0;
+      if (!probe.answer) yield* givenUp(walk, probe.error);
     }
   }
+}
+
+function* givenUp(walk: DayWalk, error: ChargebackError): Iterable<AnsweredSpan> {
+  if (!walk.done) yield { span: walk.rest(), answer: null, error };
 }
 
 async function askSpan(
@@ -77,13 +87,17 @@ async function askSpan(
   { span, signal }: { span: DaySpan; signal: AbortSignal },
 ): Promise<AnsweredSpan> {
   try {
-    const { start, end } = instantsOf(span);
-    const expression = query.expression(`${query.stepSeconds}s`);
-    const answer = await client.queryRange(
-      { expression, start, end, stepSeconds: query.stepSeconds },
-      signal,
-    );
-    return { span, answer, error: null };
+    const { stepSeconds } = query;
+    const expression = query.expression(`${stepSeconds}s`);
+    const series: RangeSeries[] = [];
+    const warnings: string[] = [];
+    // Nearly always one chunk: only steps of a few seconds make a day too long for one request.
+    for (const chunk of planRange(windowOf(span), stepSeconds)) {
+      const answer = await client.queryRange({ expression, ...chunk, stepSeconds }, signal);
+      for (const one of answer.series) series.push(one);
+      warnings.push(...answer.warnings);
+    }
+    return { span, answer: { series, warnings }, error: null };
   } catch (cause) {
     signal.throwIfAborted();
     if (!ChargebackError.isInstance(cause)) throw cause;
@@ -93,9 +107,12 @@ async function askSpan(
 
 /** Also a server's own limit on the samples that one query may touch. */
 function isTooMuch(error: ChargebackError): boolean {
-  return (
-    TOO_MUCH.has(error.code) || /too many samples|maximum resolution|exceeded.*limit/i.test(error.message)
-  );
+  if (TOO_MUCH.has(error.code)) return true;
+  return MAY_BE_TOO_MUCH.has(error.code) && LIMIT.test(error.message);
+}
+
+function isLasting(error: ChargebackError): boolean {
+  return LASTING.has(error.code) && !isTooMuch(error);
 }
 
 function nextSpan(span: DaySpan, samples: number, most: number): number {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { ChargebackError } from '@chargeback/plugin-api';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, clientFor, matrix, never, NOW, serve, type TestServer } from './support.ts';
@@ -8,6 +9,8 @@ const range = {
   end: new Date('2026-02-02T00:00:00Z'),
   stepSeconds: 3600,
 };
+const apiError = (error: string): string =>
+  JSON.stringify({ status: 'error', errorType: 'execution', error });
 const good: Answer = { text: matrix([{ metric: { a: 'b' }, values: [[1_769_907_600, '1.5']] }]) };
 
 describe('the Prometheus client', () => {
@@ -123,6 +126,38 @@ describe('the Prometheus client', () => {
       'CB_METRICS_QUERY',
       1,
     ],
+    [
+      'a vector',
+      {
+        text: '{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"2"]}]}}',
+      },
+      'CB_METRICS_QUERY',
+      1,
+    ],
+    [
+      'native histograms beside numbers',
+      { text: matrix([{ metric: {}, values: [[1, '2']], histograms: [[2, {}]] }]) },
+      'CB_METRICS_QUERY',
+      1,
+    ],
+    [
+      'labels that are no texts',
+      { text: matrix([{ metric: { a: 5 }, values: [] }]) },
+      'CB_METRICS_ANSWER',
+      1,
+    ],
+    [
+      'labels that are no JSON',
+      { text: matrix([{ metric: {}, values: [[1, '2']] }]).replace('"metric":{}', '"metric":{x}') },
+      'CB_METRICS_ANSWER',
+      1,
+    ],
+    [
+      'a sample without a time',
+      { text: matrix([{ metric: {}, values: [[null, '2']] }]) },
+      'CB_METRICS_ANSWER',
+      1,
+    ],
     ['a page of a proxy', { text: '<!doctype html><html></html>' }, 'CB_METRICS_ANSWER', 1],
     ['another API', { text: '{"hello":"world"}' }, 'CB_METRICS_ANSWER', 1],
     ['no endpoint', { status: 404, text: 'not found' }, 'CB_METRICS_ANSWER', 1],
@@ -177,9 +212,137 @@ describe('the Prometheus client', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('stops reading an answer beyond the bound', async () => {
-    const url = await start({ text: matrix([{ metric: { a: 'x'.repeat(5000) }, values: [] }]) });
-    expect(await failure(url, { max_response_bytes: 4096 })).toMatchObject({ code: 'CB_METRICS_TOO_LARGE' });
+  it('stops reading an answer beyond the bound, even one without end', async () => {
+    let closed = (): void => {};
+    const closing = new Promise<void>((resolve) => (closed = resolve));
+    const respond = (response: ServerResponse): void => {
+      response.on('close', closed);
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(65_536)));
+      };
+      response.on('drain', more);
+      more();
+    };
+    const url = await start({ respond });
+    expect(await failure(url, { max_response_bytes: 1_000_000 })).toMatchObject({
+      code: 'CB_METRICS_TOO_LARGE',
+    });
+    await closing;
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('sends nothing to the address of a redirect, and names it', async () => {
+    const other = await serve(() => good);
+    const url = await start({ status: 307, headers: { location: `${other.url}/elsewhere?token=hidden` } });
+    const error = await failure(url, { auth_type: 'bearer', bearer_token: 'canary-secret' });
+    await other.stop();
+    expect(error.code).toBe('CB_METRICS_ANSWER');
+    expect(error.message).toContain(`${other.url}/elsewhere`);
+    expect(error.message).not.toMatch(/hidden|canary/);
+    expect(other.requests).toHaveLength(0);
+  });
+
+  it.each<[string, (said: string) => Answer]>([
+    ['in the body of an error', (said) => ({ status: 500, text: apiError(said) })],
+    ['with a refusal', (said) => ({ status: 401, text: apiError(said) })],
+    ['inside a success', (said) => ({ text: apiError(said) })],
+  ])('does not repeat credentials that a server repeats %s', async (_where, answer) => {
+    const password = 'canary-51-password';
+    const pair = Buffer.from(`u:${password}`).toString('base64');
+    const connections: [object, string[]][] = [
+      [{ auth_type: 'bearer', bearer_token: 'canary-51-token' }, ['canary-51-token']],
+      [{ auth_type: 'basic', username: 'u', password }, [password, pair]],
+      [{ headers: { 'x-key': 'canary-51-header' } }, ['canary-51-header']],
+    ];
+    let said = '';
+    server = await serve(() => answer(said));
+    for (const [connection, secrets] of connections) {
+      for (const secret of secrets) {
+        // At the beginning, and where a long message is cut: neither the whole nor a piece may stay.
+        for (const before of ['', 'x'.repeat(280)]) {
+          said = `${before} ${secret} is not known`;
+          const { message } = await failure(server.url, { ...connection, max_attempts: 1 });
+          expect(message).toContain('***');
+          expect(message).not.toContain(secret.slice(0, 5));
+          expect(message.length).toBeLessThan(400);
+        }
+      }
+    }
+  });
+
+  it('has no more requests in flight than allowed, and no fewer', async () => {
+    const url = await start(good);
+    let active = 0;
+    let most = 0;
+    const counted: typeof globalThis.fetch = async (input, init) => {
+      active += 1;
+      most = Math.max(most, active);
+      try {
+        return await globalThis.fetch(input, init);
+      } finally {
+        active -= 1;
+      }
+    };
+    const { client } = clientFor(url, { max_in_flight: 3 }, { createFetch: () => counted });
+    await Promise.all(Array.from({ length: 9 }, () => client.queryRange(range, never())));
+    expect(most).toBe(3);
+    expect(server.requests).toHaveLength(9);
+  });
+
+  it('leaves its place to others while it backs off', async () => {
+    const url = await start({ status: 503 }, good);
+    const order: string[] = [];
+    let second: Promise<unknown> = Promise.resolve();
+    const sleep = async (): Promise<void> => {
+      // With its place held, the other query would never come to an end.
+      second = client.queryRange(range, never()).then(() => order.push('second'));
+      await second;
+    };
+    const { client } = clientFor(url, { max_in_flight: 1 }, { sleep });
+    await client.queryRange(range, never());
+    order.push('first');
+    expect(order).toEqual(['second', 'first']);
+  });
+
+  it('stops at once while it waits for a place, while it backs off, and in the middle of an answer', async () => {
+    const stop = new AbortController();
+    const partly = (response: ServerResponse): void => {
+      response.writeHead(200);
+      response.write('{"status":"success",', () => stop.abort(new Error('enough')));
+    };
+    const url = await start({ respond: partly });
+    const queue = clientFor(url, { max_in_flight: 1, timeout_seconds: 600 }).client;
+    const both = [queue.queryRange(range, stop.signal), queue.queryRange(range, stop.signal)];
+    const ends = await Promise.allSettled(both);
+    expect(ends.map((end) => (end.status === 'rejected' ? (end.reason as Error).message : ''))).toEqual([
+      'enough',
+      'enough',
+    ]);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('lets a caller stop while another one holds the only place', async () => {
+    const url = await start({ hang: true });
+    const { client } = clientFor(url, { max_in_flight: 1, timeout_seconds: 600 });
+    const [holding, waiting] = [new AbortController(), new AbortController()];
+    const first = client.queryRange(range, holding.signal).catch(() => 'stopped');
+    const second = client.queryRange(range, waiting.signal);
+    waiting.abort(new Error('enough'));
+    await expect(second).rejects.toThrow('enough');
+    holding.abort();
+    expect(await first).toBe('stopped');
+  });
+
+  it('stops a wait between two tries', async () => {
+    const url = await start({ status: 503 });
+    const stop = new AbortController();
+    const sleep = (_milliseconds: number, signal: AbortSignal): Promise<void> => {
+      stop.abort(new Error('enough'));
+      return Promise.reject(signal.reason);
+    };
+    const { client } = clientFor(url, {}, { sleep });
+    await expect(client.queryRange(range, stop.signal)).rejects.toThrow('enough');
+    expect(server.requests).toHaveLength(1);
   });
 
   it('reads 10 MB of label values', async () => {
@@ -194,5 +357,14 @@ describe('the Prometheus client', () => {
   it('passes on the warnings of a partial answer', async () => {
     const url = await start({ text: matrix([], { warnings: ['store gone'] }) });
     expect((await clientFor(url).client.queryRange(range, never())).warnings).toEqual(['store gone']);
+  });
+
+  it('takes a hint about the query for no warning', async () => {
+    const hint = 'PromQL info: metric might not be a counter, name does not end in _total: "x" (1:6)';
+    const url = await start({
+      text: matrix([], { warnings: [hint, 'PromQL warning: mixed'], infos: [hint] }),
+    });
+    const { warnings } = await clientFor(url).client.queryRange(range, never());
+    expect(warnings).toEqual(['PromQL warning: mixed']);
   });
 });

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { escapeLabelValue, injectMatcher, labelMatcher } from '../src/index.ts';
 
@@ -17,6 +18,22 @@ describe('label matchers', () => {
     );
     expect(injectMatcher('a{b="c"}', matcher)).toBe('a{b="c"}');
     expect(injectMatcher('a{b="\\"{}"}', matcher)).toBe('a{b="\\"{}"}');
+  });
+
+  it('are not misled by apostrophes in comments', () => {
+    expect(injectMatcher("a{} # don't {}\n + b{} # can't\n + c{}", 'x="1"')).toBe(
+      'a{x="1"} # don\'t {}\n + b{x="1"} # can\'t\n + c{x="1"}',
+    );
+    expect(injectMatcher('a{b="#{}"} + c{}', 'x="1"')).toBe('a{b="#{}"} + c{x="1"}');
+  });
+
+  it('hold whatever value they are given within their quotes', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (value) => {
+        const injected = injectMatcher('a{} + b{}', labelMatcher('id', value));
+        expect(injectMatcher(injected, 'other="1"')).toBe(injected);
+      }),
+    );
   });
 
   it('keep replacement patterns literal', () => {

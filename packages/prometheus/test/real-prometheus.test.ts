@@ -1,6 +1,6 @@
 import { requireReal, startRealPrometheus } from '@chargeback/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fetchDailyTotals, labelMatcher } from '../src/index.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { fetchDailyTotals, injectMatcher, labelMatcher } from '../src/index.ts';
 import { clientFor, days, never, totalsOf, usageOf, usageQuery } from './support.ts';
 
 const real = requireReal('the client against a real Prometheus', process.env);
@@ -9,7 +9,12 @@ const DAY = 86_400;
 const AWKWARD = 'quote " backslash \\ line\nend é';
 
 /** Five-minute samples of ten days; `awkward` restarts at 06:25 of day 2, all is silent from 10:00 to 15:00 of day 3. */
-function* openMetrics(): Iterable<string> {
+/** Joins at 13:00 of day 6, beside one who was there all the time. */
+const JOINED = 6 * DAY + 13 * 3600;
+const ODD_VALUES = ['', ' ', '{}', '{x="y"}', "it's", '`', '\\n', '\\\\', '\t\r', '日本 🎉', '"}', '$&'];
+
+// oxlint-disable-next-line require-await -- pieces may come from anywhere
+async function* openMetrics(): AsyncIterable<string> {
   yield '# TYPE bytes counter\n';
   for (const [index, principal] of ['plain', AWKWARD].entries()) {
     const label = principal.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
@@ -23,6 +28,18 @@ function* openMetrics(): Iterable<string> {
       yield `bytes_total{principal="${label}"} ${counter} ${START + seconds}\n`;
     }
   }
+  yield '# TYPE joined counter\n';
+  for (let seconds = 0; seconds <= 10 * DAY; seconds += 300) {
+    yield `joined_total{principal="early"} ${seconds / 300} ${START + seconds}\n`;
+  }
+  for (let seconds = JOINED; seconds <= 10 * DAY; seconds += 300) {
+    yield `joined_total{principal="late"} ${(seconds - JOINED) / 300} ${START + seconds}\n`;
+  }
+  yield '# TYPE named gauge\n';
+  for (const [index, name] of ODD_VALUES.entries()) {
+    const label = name.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+    yield `named{principal="p${index}",name="${label}"} ${index} ${START + 3600}\n`;
+  }
   yield '# TYPE odd gauge\n';
   yield `odd{principal="a"} NaN ${START + 3600}\nodd{principal="a"} 4 ${START + 7200}\n`;
   yield '# EOF\n';
@@ -31,10 +48,7 @@ function* openMetrics(): Iterable<string> {
 describe.skipIf(!real)('a real Prometheus behind a path prefix', () => {
   let prometheus: Awaited<ReturnType<typeof startRealPrometheus>>;
   beforeAll(async () => {
-    prometheus = await startRealPrometheus({
-      openMetrics: [...openMetrics()].join(''),
-      pathPrefix: '/metrics/one',
-    });
+    prometheus = await startRealPrometheus({ openMetrics: openMetrics(), pathPrefix: '/metrics/one' });
   });
   afterAll(async () => prometheus?.stop());
 
@@ -61,6 +75,42 @@ describe.skipIf(!real)('a real Prometheus behind a path prefix', () => {
       usageQuery({ expression }),
     );
     expect(totalsOf(day!)).toEqual({ [AWKWARD]: 576 });
+  });
+
+  it.each(ODD_VALUES.map((name, index) => [JSON.stringify(name), name, index] as const))(
+    'finds exactly the series whose label is %s',
+    async (_shown, name, index) => {
+      const query = usageQuery({
+        expression: () => injectMatcher('max by (principal) (named{})', labelMatcher('name', name)),
+        reduce: 'max',
+        expects: 'any_instant',
+      });
+      const [day] = await usageOf(clientFor(prometheus.url).client, days('2026-02-01', 1), query);
+      expect(totalsOf(day!)).toEqual({ [`p${index}`]: index });
+    },
+  );
+
+  it('counts who joins in the middle of a day from then on, and the day is whole', async () => {
+    const expression = (range: string): string => `sum by (principal) (increase(joined_total[${range}]))`;
+    const answered = await usageOf(
+      clientFor(prometheus.url).client,
+      days('2026-02-06', 3),
+      usageQuery({ expression }),
+    );
+    expect(answered.map(totalsOf)).toEqual([
+      { early: 288 },
+      { early: 288, late: 11 * 12 },
+      { early: 288, late: 288 },
+    ]);
+    expect(answered.map(({ outcome }) => outcome)).toEqual(['complete', 'complete', 'complete']);
+  });
+
+  it('reads a scalar expression as a series of its own, as the server answers it', async () => {
+    const query = { key: 'q', expression: () => 'scalar(vector(3))', stepSeconds: 3600 };
+    const range = { window: days('2026-02-01', 1), signal: never() };
+    const client = clientFor(prometheus.url).client;
+    for await (const { value } of fetchDailyTotals(client, { ...query, reduce: 'mean' }, range))
+      expect(value).toBe(3);
   });
 
   it('answers more than 11,000 points in several requests, with the same totals', async () => {
@@ -109,5 +159,20 @@ describe.skipIf(!real)('a real Prometheus behind a path prefix', () => {
     );
     expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_QUERY' }]);
     expect(day!.problems[0]!.message).toMatch(/parse error/);
+  });
+});
+
+describe('without a Prometheus on the path', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  it('tests are skipped loudly, and their absence is an error where they are required', () => {
+    vi.stubEnv('PATH', '/nonexistent');
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    expect(requireReal('these tests', {})).toBe(false);
+    expect(warn.mock.calls.join()).toMatch(/SKIPPED these tests/);
+    expect(() => requireReal('these tests', { REQUIRE_REAL: '1' })).toThrow(/these tests/);
   });
 });

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger, UsageDay, UsageQuery, Window } from '@chargeback/plugin-api';
 import {
@@ -33,8 +33,10 @@ export async function serve(answer: (request: number, body: URLSearchParams) => 
         text = '',
         hang = false,
         truncate = false,
+        respond,
       } = answer(requests.length, body);
       if (hang) return;
+      if (respond) return respond(response);
       response.writeHead(status, {
         'content-type': 'application/json',
         ...(truncate ? { 'content-length': text.length + 10 } : {}),
@@ -65,6 +67,8 @@ export interface Answer {
   readonly hang?: boolean;
   /** Promises more bytes than it sends and breaks off. */
   readonly truncate?: boolean;
+  /** Answers in its own way. */
+  readonly respond?: (response: ServerResponse) => void;
 }
 
 export interface TestClient {
@@ -79,6 +83,7 @@ export const NOW = new Date('2026-02-10T00:00:00Z');
 export function clientFor(
   url: string,
   connection: Partial<Record<keyof MetricsConnection, unknown>> = {},
+  overrides: Partial<PrometheusHost> = {},
 ): TestClient {
   const waits: number[] = [];
   const host: PrometheusHost = {
@@ -91,6 +96,7 @@ export function clientFor(
       return Promise.resolve();
     },
     logger: silent,
+    ...overrides,
   };
   return {
     client: createPrometheusClient(metricsConnectionSchema.parse({ url, ...connection }), host),

@@ -1,57 +1,7 @@
-import {
-  createMetricsModel,
-  createSimulatorFetch,
-  type MetricDefinition,
-  type MetricsModelOptions,
-  type SimulatorFetch,
-} from '@chargeback/testkit';
 import { describe, expect, it } from 'vitest';
-import {
-  createPrometheusClient,
-  fetchDailyTotals,
-  metricsConnectionSchema,
-  type PrometheusClient,
-} from '../src/index.ts';
-import {
-  clientFor,
-  days,
-  matrix,
-  never,
-  NOW,
-  serve,
-  silent,
-  totalsOf,
-  usageOf,
-  usageQuery,
-} from './support.ts';
-
-const WINDOW = days('2026-02-01', 30);
-
-function counters(names: readonly string[], at: (index: number, hour: number) => number): MetricDefinition {
-  return {
-    name: 'bytes_total',
-    kind: 'counter',
-    series: names.map((principal, index) => ({ labels: { principal }, at: (hour) => at(index, hour) })),
-  };
-}
-
-function simulated(options: Omit<MetricsModelOptions, 'window'>): {
-  client: PrometheusClient;
-  fetch: SimulatorFetch;
-  model: ReturnType<typeof createMetricsModel>;
-} {
-  const model = createMetricsModel({ window: WINDOW, ...options });
-  const fetch = createSimulatorFetch(model);
-  const connection = metricsConnectionSchema.parse({ url: 'http://simulator.invalid' });
-  const host = {
-    createFetch: () => fetch,
-    clock: () => NOW,
-    random: () => 0.5,
-    sleep: () => Promise.resolve(),
-    logger: silent,
-  };
-  return { client: createPrometheusClient(connection, host), fetch, model };
-}
+import { createMetricsSource, fetchDailyTotals } from '../src/index.ts';
+import { counters, hourly, simulated, WINDOW, WINDOW_DATES } from './simulated.ts';
+import { clientFor, days, matrix, never, serve, totalsOf, usageOf, usageQuery } from './support.ts';
 
 describe('usage', () => {
   it('is the sum of 24 hourly increases for every day and name, in order of the names', async () => {
@@ -155,7 +105,8 @@ describe('usage', () => {
     fetch.setFaults([{ effect: { kind: 'warnings', warnings: ['store-2 did not answer'] } }]);
     const [day] = await usageOf(client, days('2026-02-03', 1), usageQuery());
     expect(day!.outcome).toBe('partial');
-    expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_PARTIAL' }]);
+    expect(day!.coverage).toEqual({ samplesSeen: 23, samplesExpected: 24 });
+    expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_PARTIAL', date: '2026-02-03' }]);
     expect(day!.problems[0]!.message).toContain('store-2 did not answer');
   });
 
@@ -166,6 +117,54 @@ describe('usage', () => {
     expect(day).toMatchObject({ outcome: 'failed', totals: { identityIds: [] } });
     expect(day!.problems).toMatchObject([{ code: 'CB_METRICS_LABEL', severity: 'error' }]);
     expect(day!.problems[0]!.fix).toContain('sum by (principal)');
+  });
+
+  it('fails only the days on which a series without the label has samples', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({
+      text: matrix([
+        { metric: { principal: 'a' }, values: hourly(start, 72) },
+        // The end of the first day is still its own; the second day holds the rest.
+        { metric: { principal: '' }, values: hourly(start + 86_400, 3) },
+      ]),
+    }));
+    const answered = await usageOf(clientFor(server.url).client, days('2026-02-03', 3), usageQuery());
+    await server.stop();
+    expect(answered.map(({ outcome }) => outcome)).toEqual(['complete', 'failed', 'complete']);
+    expect(answered.map(({ problems }) => problems.map(({ date }) => date))).toEqual([
+      [],
+      ['2026-02-04'],
+      [],
+    ]);
+  });
+
+  it('sets samples aside whose sum would not stay finite', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const values = hourly(start, 24, (hour) => (hour < 2 ? '1.7e308' : '1'));
+    const server = await serve(() => ({ text: matrix([{ metric: { principal: 'a' }, values }]) }));
+    const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), usageQuery());
+    await server.stop();
+    expect(totalsOf(day!)).toEqual({ a: 22 });
+    expect(day!.problems[0]!.message).toMatch(/2 samples set aside, such as 1.7e\+308/);
+  });
+
+  it('adds up in a way that the order of series hardly matters to', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const series = Array.from({ length: 60 }, (_, index) => ({
+      metric: { principal: 'a', part: String(index) },
+      values: hourly(start, 24, (hour) => String(index % 2 === 0 ? 1e16 : 1 + hour / 10)),
+    }));
+    const sums: number[] = [];
+    for (const order of [series, series.toReversed()]) {
+      const server = await serve(() => ({ text: matrix(order) }));
+      const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), usageQuery());
+      await server.stop();
+      sums.push(totalsOf(day!)['a']!);
+    }
+    // 30 × 24 × 10¹⁶ + 30 × (24 + 0 + 0.1 + … + 2.3): the small ones would get lost one by one.
+    const exact = 7_200_000_000_000_001_548n;
+    for (const sum of sums) expect(Math.abs(Number(BigInt(sum) - exact))).toBeLessThanOrEqual(1024);
+    expect(sums[0]).toBe(sums[1]);
   });
 
   it('asks again for half as many days when a query is too much for the server', async () => {
@@ -179,6 +178,45 @@ describe('usage', () => {
     fetch.setFaults([{ when: ({ start, end }) => Number(end) - Number(start) > 86_400, effect: tooMuch }]);
     const answered = await usageOf(client, days('2026-02-01', 8), usageQuery());
     expect(answered.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 8 }, () => 'complete'));
+    // What was too much once is not asked for again and again.
+    const refused = fetch.requests.filter(({ start, end }) => Number(end) - Number(start) > 86_400);
+    expect(refused).toHaveLength(1);
+  });
+
+  it('goes on behind days that the server can not answer', async () => {
+    const { client, fetch } = simulated({ metrics: [counters(['a'], () => 1)] });
+    const bad = Date.parse('2026-02-10T00:00:00Z') / 1000;
+    fetch.setFaults([{ when: ({ start }) => Number(start) < bad, effect: { kind: 'status', status: 500 } }]);
+    const answered = await usageOf(client, WINDOW, usageQuery());
+    expect(answered.map(({ date, outcome }) => `${date} ${outcome}`)).toEqual(
+      WINDOW_DATES.map((date) => `${date} ${date < '2026-02-10' ? 'failed' : 'complete'}`),
+    );
+  });
+
+  it('asks for a step of seconds in several requests a day', async () => {
+    const series = [{ labels: { principal: 'a' }, at: () => 10 }];
+    const { client, fetch } = simulated({ metrics: [{ name: 'disk', kind: 'gauge', series }] });
+    const query = usageQuery({
+      expression: () => 'sum by (principal) (disk)',
+      reduce: 'mean',
+      stepSeconds: 5,
+    });
+    const [day] = await usageOf(client, days('2026-02-03', 1), query);
+    expect(totalsOf(day!)).toEqual({ a: 10 });
+    expect(day!.coverage).toEqual({ samplesSeen: 17_280, samplesExpected: 17_280 });
+    expect(fetch.requests).toHaveLength(2);
+  });
+
+  it('looks ahead by one answer of each query at work, not by all days', async () => {
+    const names = Array.from({ length: 400 }, (_, index) => `svc-${index}`);
+    const { client, fetch } = simulated({ metrics: [counters(names, () => 1)] });
+    const queries = ['a', 'b', 'c', 'd'].map((key) => usageQuery({ key }));
+    const source = createMetricsSource(client, { concurrency: 2 });
+    for await (const day of source.usage(queries, WINDOW, never())) {
+      expect(day.outcome).toBe('complete');
+      break;
+    }
+    expect(fetch.requests.length).toBeLessThanOrEqual(2);
   });
 
   it('answers every day exactly once when the server refuses, without asking for each of them', async () => {
@@ -190,6 +228,9 @@ describe('usage', () => {
       answered.every(({ outcome, coverage }) => outcome === 'failed' && coverage.samplesSeen === 0),
     ).toBe(true);
     expect(fetch.requests.length).toBe(2);
+    for (const { date, queryKey, problems } of answered) {
+      expect(problems).toMatchObject([{ code: 'CB_METRICS_AUTH', severity: 'error', date, path: queryKey }]);
+    }
   });
 
   it('goes on with other days after a failure that passes', async () => {
@@ -236,6 +277,22 @@ describe('usage', () => {
     expect(half).toBeLessThan(5.5);
   });
 
+  it('averages over the instants of good samples, whatever other series hold', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({
+      text: matrix([
+        { metric: { principal: 'a' }, values: hourly(start, 24, () => '10') },
+        { metric: { principal: 'b' }, values: hourly(start, 24, (hour) => (hour < 12 ? 'NaN' : '10')) },
+        { metric: { principal: 'c' }, values: hourly(start, 24, () => 'NaN') },
+      ]),
+    }));
+    const query = usageQuery({ reduce: 'mean' });
+    const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), query);
+    await server.stop();
+    expect(totalsOf(day!)).toEqual({ a: 10, b: 5 });
+    expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 0 } });
+  });
+
   it('needs one instant a day, no more, of a query that asks who exists', async () => {
     const series = [{ labels: { principal: 'a' }, at: () => 1, starts: new Date('2026-02-03T20:00:00Z') }];
     const { client } = simulated({ metrics: [{ name: 'bytes_total', kind: 'counter', series }] });
@@ -268,44 +325,5 @@ describe('usage', () => {
     const asking = asked[Symbol.asyncIterator]().next();
     stop.abort(new Error('enough'));
     await expect(asking).rejects.toThrow('enough');
-  });
-});
-
-describe('daily totals', () => {
-  const totals = async (
-    client: PrometheusClient,
-    reduce: 'sum' | 'mean' | 'max',
-    expression: string,
-  ): Promise<(number | null)[]> => {
-    const values: (number | null)[] = [];
-    const query = { key: 'q', expression: () => expression, stepSeconds: 3600, reduce };
-    for await (const { value } of fetchDailyTotals(client, query, {
-      window: days('2026-02-03', 2),
-      signal: never(),
-    }))
-      values.push(value);
-    return values;
-  };
-
-  it('add series up per instant and reduce instants over the day', async () => {
-    const gauge = (principal: string, level: number): MetricDefinition['series'][number] => ({
-      labels: { principal },
-      at: (hour) => level + (hour % 24 === 7 ? 24 : 0),
-    });
-    const metrics: MetricDefinition[] = [
-      { name: 'disk', kind: 'gauge', series: [gauge('a', 10), gauge('b', 20)] },
-    ];
-    const { client } = simulated({ metrics });
-    expect(await totals(client, 'mean', 'disk')).toEqual([32, 32]);
-    expect(await totals(client, 'sum', 'disk')).toEqual([768, 768]);
-    expect(await totals(client, 'max', 'disk')).toEqual([78, 78]);
-  });
-
-  it('have no value on a day without samples: nothing seen is not zero', async () => {
-    const series = [{ labels: {}, at: () => 1, ends: new Date('2026-02-03T12:00:00Z') }];
-    const { client } = simulated({ metrics: [{ name: 'bytes_total', kind: 'counter', series }] });
-    const [first, second] = await totals(client, 'sum', 'sum(increase(bytes_total[1h]))');
-    expect(first).toBeGreaterThan(0);
-    expect(second).toBeNull();
   });
 });

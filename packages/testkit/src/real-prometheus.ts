@@ -10,8 +10,8 @@ const POLL_MS = 50;
 const STARTS = 3;
 
 export interface RealPrometheusOptions {
-  /** Back-dated samples in OpenMetrics text, with `# EOF` at its end. */
-  readonly openMetrics: string;
+  /** Back-dated samples in OpenMetrics text, with `# EOF` at its end; in pieces when there are many. */
+  readonly openMetrics: string | AsyncIterable<string>;
   /** Serves everything below this path: `/prometheus`. */
   readonly pathPrefix?: string;
 }
@@ -56,7 +56,7 @@ export async function startRealPrometheus(options: RealPrometheusOptions): Promi
   }
 }
 
-async function loadBlocks(folder: string, openMetrics: string): Promise<void> {
+async function loadBlocks(folder: string, openMetrics: string | AsyncIterable<string>): Promise<void> {
   const file = path.join(folder, 'samples.om');
   await mkdir(path.join(folder, 'data'));
   await writeFile(file, openMetrics);

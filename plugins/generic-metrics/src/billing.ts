@@ -4,7 +4,6 @@ import {
   type BillingLineItem,
   type Coverage,
   daysOf,
-  isComplete,
   type IsoDate,
   type Metadata,
   type Problem,
@@ -110,10 +109,10 @@ function quantityOf(
     return { quantity: new Decimal(kind.count).times(HOURS_PER_DAY), estimated: false };
   const gib = new Decimal(day?.value ?? 0).dividedBy(BYTES_PER_GIB);
   if (kind.type === 'storage_gib') return { quantity: gib.times(HOURS_PER_DAY), estimated: false };
-  const coverage = coverageOf(day);
-  if (!estimate || isComplete(coverage) || coverage.samplesSeen === 0)
-    return { quantity: gib, estimated: false };
-  return { quantity: gib.times(coverage.samplesExpected).dividedBy(coverage.samplesSeen), estimated: true };
+  const { samplesExpected } = coverageOf(day);
+  const instants = day?.instants ?? 0;
+  if (!estimate || instants === 0 || instants >= samplesExpected) return { quantity: gib, estimated: false };
+  return { quantity: gib.times(samplesExpected).dividedBy(instants), estimated: true };
 }
 
 function metadataOf(exact: Decimal | null, amount: Money, estimated: boolean): Metadata {

@@ -207,6 +207,22 @@ describe('the constructed bill', () => {
     expect(line!.metadata).toMatchObject({ estimated: true });
   });
 
+  it('does not scale up what was counted: an hour with one unusable series still holds the others', async () => {
+    const spoiled = {
+      labels: { principal: 'spoiled' },
+      at: () => GIB,
+      notANumber: [{ start: new Date('2026-02-03T00:00:00Z'), end: new Date('2026-02-03T12:00:00Z') }],
+    };
+    const steady = { labels: { principal: 'steady' }, at: () => GIB };
+    const metrics: MetricDefinition[] = [{ name: 'bytes_total', kind: 'counter', series: [spoiled, steady] }];
+    const settings = {
+      missing_usage: 'estimate',
+      cost_types: [network('sum by (principal) (increase(bytes_total[1h]))')],
+    };
+    const [line] = await billLines(settings, { metrics }, days('2026-02-03', 1));
+    expect(line!.quantity.toNumber()).toBeLessThanOrEqual(48);
+  });
+
   it('answers for every day before the server knew anything with no sample seen, not with a zero', async () => {
     const metrics = [counter('bytes_total', () => GIB)];
     const [line] = await billLines(
