@@ -20,6 +20,9 @@ const systemPath = (process.env.PATH ?? '')
   .join(path.delimiter);
 const quiet = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', npm_config_update_notifier: 'false' };
 
+// Ctrl-C reaches the job too, which decides how to stop; this process waits for it.
+process.on('SIGINT', () => {});
+
 const [command, ...rest] = process.argv.slice(2);
 const commands = { start, test, bench, check, docs };
 if (!Object.hasOwn(commands, command)) {
@@ -34,7 +37,8 @@ function start(args) {
   const main = path.join(root, 'apps', 'engine', 'dist', 'main.js');
   if (args.length === 0) node([main, 'demo']);
   // `npm start -- --config FILE` bills a real set-up instead of the demo.
-  else if (args[0].startsWith('--config')) node([main, 'run', ...args]);
+  else if (args[0].startsWith('--') && !['--help', '--version'].includes(args[0]))
+    node([main, 'run', ...args]);
   else node([main, ...args]);
 }
 
@@ -109,7 +113,8 @@ function tool(name, args) {
 }
 
 function node(args) {
-  run(usableNode(), args, { path: toolPath(), cwd: process.env.INIT_CWD ?? root });
+  // Without the dashes Node takes options such as --env-file for its own.
+  run(usableNode(), ['--', ...args], { path: toolPath(), cwd: process.env.INIT_CWD ?? root });
 }
 
 function run(file, args, options) {

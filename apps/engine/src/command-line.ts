@@ -120,7 +120,10 @@ async function guarded(action: Action, context: NodeJS.Process): Promise<number>
   const stop = abortOnSignals(context);
   try {
     return await action(stop.signal);
-  } catch (cause) {
+  } catch (error) {
+    const cause = stop.signal.aborted
+      ? new ChargebackError('CB_RUN_INTERRUPTED', 'stopped before it was done')
+      : error;
     const paint = paintFor(context.stderr);
     if (cause instanceof ConfigError) {
       context.stderr.write(`${paint.bad(cause.code)} ${cause.message}\n`);

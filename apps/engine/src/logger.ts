@@ -22,14 +22,16 @@ export function createLogger({ logging, stream }: LoggerOptions): Logger {
   const destination: DestinationStream = stream.isTTY
     ? pretty({
         destination: stream,
-        colorize: true,
+        colorize: stream.hasColors(),
         translateTime: 'SYS:HH:MM:ss',
         ignore: 'pid,hostname',
         sync: true,
       })
     : stream;
+  // On a terminal the progress and the summary say what the line of each stage would say.
+  const level = stream.isTTY && logging.level === 'INFO' ? 'warn' : levelOf(logging.level);
   const logger = pino(
-    { level: levelOf(logging.level), base: null, redact: ['*.password', '*.bearer_token', '*.secret'] },
+    { level, base: null, redact: ['*.password', '*.bearer_token', '*.secret'] },
     destination,
   );
   return withModuleLevels(logger, logging.per_module_levels);

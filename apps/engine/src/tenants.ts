@@ -12,7 +12,7 @@ import {
   type Problem,
   problemOf,
 } from '@chargeback/plugin-api';
-import { openStore } from '@chargeback/storage';
+import { openStore, parseConnectionString } from '@chargeback/storage';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -24,6 +24,8 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
+  /** Absolute path of the database file. */
+  readonly database: string;
 }
 
 const ORDER: readonly Aggregation[] = ['hourly', 'daily', 'monthly'];
@@ -67,6 +69,8 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
   const checked = loaded.checkSection<PluginSettingsBase>(section, found.plugin.settings);
   if ('problems' in checked) return { problems: checked.problems };
   const settings = checked.value;
+  const misplaced = connectionProblem(session, name, config);
+  if (misplaced) return { problems: [misplaced] };
   const unsupported = overrideProblems(loaded, section, settings);
   if (unsupported.length > 0) return { problems: unsupported };
   const logger = session.logger.child({ tenant: name, module: 'emitters' });
@@ -77,6 +81,7 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
     definition: {
       name,
       config,
+      database: parseConnectionString(config.storage.connection_string, session.workingDirectory).path,
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
@@ -91,6 +96,17 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
         }),
     },
   };
+}
+
+function connectionProblem(session: Session, name: string, config: TenantConfig): ConfigProblem | null {
+  try {
+    parseConnectionString(config.storage.connection_string, session.workingDirectory);
+    return null;
+  } catch (cause) {
+    if (!ChargebackError.isInstance(cause)) throw cause;
+    const place = ['tenants', name, 'storage', 'connection_string'];
+    return session.loaded.problemAt(place, cause.code, cause.message, { fix: cause.fix });
+  }
 }
 
 function findPlugin(

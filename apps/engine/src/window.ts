@@ -35,6 +35,12 @@ export function runWindow({ lookback_days, cutoff_days }: Lookback, range: DateR
       },
     );
   }
+  if (end.getTime() > today) {
+    const last = new Date(today - MILLISECONDS_PER_DAY).toISOString().slice(0, 10);
+    throw new ChargebackError('CB_CONFIG_VALUE', 'the range reaches beyond the last day that is over', {
+      fix: `Give --to as ${last} or earlier.`,
+    });
+  }
   return { start, end };
 }
 

@@ -1,4 +1,5 @@
 import { mkdir, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -321,6 +322,68 @@ describe('the command line', () => {
       expect(await chargeback(['validate', '--config', config]), example).toMatchObject({ exitCode: 0 });
     }
   });
+
+  it('never settles a cost without a single sample at zero, however often it is tried', async () => {
+    const url = await serve((_request, response) =>
+      response.end('{"status":"success","data":{"resultType":"matrix","result":[]}}'),
+    );
+    const settings = { metrics: { url }, cost_types: [fixedCost(), ingress] };
+    for (let tries = 0; tries < 5; tries += 1) {
+      const result = await withConfig(configText(settings), 'run', '--json');
+      expect(result.exitCode).toBe(1);
+      expect(JSON.parse(result.stdout)).toMatchObject({ runs: [{ dates_held: 3 }] });
+    }
+    const fallback = await withConfig(
+      configText({ ...settings, missing_usage: 'fallback' }),
+      'run',
+      '--json',
+    );
+    expect(fallback.exitCode).toBe(0);
+    expect(fallback.stdout).toMatch(/CB_USAGE_INCOMPLETE/);
+  });
+
+  it('refuses days that are not over yet', async () => {
+    const result = await withConfig(configText(), 'run', '--from', '2030-01-01', '--to', '2030-01-02');
+    expect(result.exitCode).toBe(2);
+    expect(result.stderr).toMatch(/beyond the last day that is over/);
+  });
+
+  it('does not reconcile what is not there: neither a missing database nor days without a bill', async () => {
+    const missing = await withConfig(configText(), 'reconcile', '--tenant', 'prod');
+    expect(missing.exitCode).toBe(2);
+    expect(missing.stderr).toMatch(/there is no database .*prod\.db yet/);
+    expect(existsSync(file('prod.db'))).toBe(false);
+    await withConfig(configText());
+    const early = await withConfig(
+      configText(),
+      'reconcile',
+      '--tenant',
+      'prod',
+      '--from',
+      '2020-01-01',
+      '--to',
+      '2020-01-02',
+    );
+    expect(early.stdout).toMatch(/Nothing was billed in these days/);
+    expect(early.stdout).not.toMatch(/adds up/);
+  });
+
+  it('leaves a folder alone that no demo wrote', async () => {
+    await writeFile(file('chargeback.db'), 'my ledger');
+    const result = await chargeback(['demo', '--output', '.'], { cwd: folder.path });
+    expect(result.exitCode).toBe(2);
+    expect(result.stderr).toMatch(/holds files that no demo wrote/);
+    expect(await readFile(file('chargeback.db'), 'utf8')).toBe('my ledger');
+  });
+
+  it.each(['postgresql://host/db', 'sqlite://data/x.db', 'x.db'])(
+    'refuses the connection string %s when it validates',
+    async (text) => {
+      const result = await withConfig(configText({}, { storage: { connection_string: text } }), 'validate');
+      expect(result.exitCode).toBe(2);
+      expect(result.stderr).toMatch(/config\.yaml:\d+:\d+ .*connection string/);
+    },
+  );
 
   it('offers the tenants there are when an unknown one is named', async () => {
     const result = await withConfig(configText(), 'run', '--tenant', 'pord');

@@ -47,9 +47,9 @@ function assertKeys(queryKeys: readonly string[]): void {
   }
 }
 
-/** An outage is not the absence of traffic: nothing that was expected has been seen. */
-function isUnanswered({ outcome, coverage }: Usage): boolean {
-  return outcome === 'failed' || (outcome === 'partial' && coverage.samplesSeen === 0);
+/** An outage is not the absence of traffic: the source could not be asked. */
+function isUnanswered({ outcome }: Usage): boolean {
+  return outcome === 'failed';
 }
 
 /** Each total becomes a weight before it is added, so that the order of adding cannot matter. */

@@ -74,7 +74,7 @@ describe('usageRatio', () => {
       'NO_USAGE_FOR_ACTIVE_IDENTITIES',
     );
     expect(stepAsideOf(model, { usage: { in: usage({}, 'failed') } })).toBe('METRICS_FETCH_FAILED');
-    expect(stepAsideOf(model, { usage: { in: usage({}, 'partial', 0) } })).toBe('METRICS_FETCH_FAILED');
+    expect(stepAsideOf(model, { usage: { in: usage({}, 'partial', 0) } })).toBe('NO_METRICS_LOCATED');
   });
 
   it('does not take half of the usage for all of it', () => {

@@ -41,10 +41,19 @@ function resolveLinks(file: string, links: number): string {
   }
   const parent = path.dirname(file);
   if (parent === file || links === 0) return file;
-  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+  if (isLink(file)) {
     return resolveLinks(path.resolve(parent, readlinkSync(file)), links - 1);
   }
   return path.join(resolveLinks(parent, links), path.basename(file));
+}
+
+/** False also below a path that is a file: opening the database will say so. */
+function isLink(file: string): boolean {
+  try {
+    return lstatSync(file).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 function postgresIdentity(parts: Record<string, string | undefined>, text: string): string {

@@ -140,26 +140,30 @@ interface Gap {
   readonly lineId: string;
   /** True when something was seen, so that an estimate has something to go by. */
   readonly partly: boolean;
+  /** True when not one sample speaks of the cost itself: settling it would bill a silent zero. */
+  readonly costUnknown: boolean;
 }
 
 function missingInputs(line: BillingLineItem, route: ProductRoute, context: ResolveContext): Gap | null {
   if (line.coverage !== null && !isComplete(line.coverage)) {
     const { samplesSeen, samplesExpected } = line.coverage;
     const what = `its cost rests on ${samplesSeen} of ${samplesExpected} samples`;
-    return { what, lineId: line.lineId, partly: samplesSeen > 0 };
+    return { what, lineId: line.lineId, partly: samplesSeen > 0, costUnknown: samplesSeen === 0 };
   }
   for (const { key } of route.usage) {
     const { outcome, coverage } = context.usage(key);
     if (outcome === 'complete') continue;
     const what = `usage ${key} has ${coverage.samplesSeen} of ${coverage.samplesExpected} samples`;
-    return { what, lineId: line.lineId, partly: coverage.samplesSeen > 0 };
+    return { what, lineId: line.lineId, partly: coverage.samplesSeen > 0, costUnknown: false };
   }
   return null;
 }
 
 function mustHold(context: TenantContext, gap: Gap, tries: number): boolean {
-  if (tries >= context.allocationRetryLimit) return false;
   const policy = context.settings.missing_usage;
+  if (policy === 'fallback') return false;
+  if (gap.costUnknown) return true;
+  if (tries >= context.allocationRetryLimit) return false;
   return policy === 'hold' || (policy === 'estimate' && !gap.partly);
 }
 
@@ -169,8 +173,12 @@ function gapProblem(gap: Gap, date: IsoDate, severity: Problem['severity']): Pro
     severity,
     date,
     path: gap.lineId,
+    ...(gap.costUnknown ? { fix: NO_SAMPLES_FIX } : {}),
   });
 }
+
+const NO_SAMPLES_FIX =
+  'Check the query with `chargeback doctor`. Days that the metrics server no longer keeps: set lookback_days to what it keeps.';
 
 function held(line: BillingLineItem, attempts: number, problem: Problem): LineOutcome {
   return {

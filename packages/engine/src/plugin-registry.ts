@@ -40,7 +40,7 @@ export class PluginRegistry {
   get(ecosystem: string): LoadedPlugin {
     const loaded = this.find(ecosystem);
     if (loaded) return loaded;
-    const failed = this.failures.map(({ origin, error }) => `${origin.name}: ${error.message}`);
+    const failed = this.failures.map(({ error }) => error.message);
     const quoted = failed.length > 0 ? `; plugins that failed to load: ${failed.join('; ')}` : '';
     throw new ChargebackError(
       'CB_PLUGIN_UNKNOWN_ECOSYSTEM',

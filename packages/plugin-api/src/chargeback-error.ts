@@ -68,5 +68,6 @@ export function describeCause(error: unknown): string {
     messages.push(current instanceof Error ? current.message : String(current));
     current = current instanceof Error ? current.cause : undefined;
   }
-  return messages.filter((message, index) => message && message !== messages[index - 1]).join(': ');
+  // A cause that its wrapper already quotes adds nothing.
+  return messages.filter((message, index) => message && !messages[index - 1]?.includes(message)).join(': ');
 }

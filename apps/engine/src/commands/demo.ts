@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { exitCodeOf } from '@chargeback/engine';
+import { ChargebackError } from '@chargeback/plugin-api';
 import { createSimulatorFetch, fictionalCompany } from '@chargeback/testkit';
 import { renderDemoSummary, demoSummaryJson, type DemoResult } from '../output/demo-summary.ts';
 import { openSession, type ProcessContext } from '../session.ts';
@@ -19,6 +20,27 @@ const DAYS = 30;
 const SEED = 20_260_701;
 const SIMULATOR_URL = 'http://prometheus.demo.invalid';
 
+const MARKER = '.chargeback-demo';
+
+/** Empties a folder of an earlier demo. What somebody else put there is never touched. */
+async function clearFolder(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [] as string[];
+    throw new ChargebackError('CB_CONFIG_VALUE', `--output ${folder}: ${cause.message}`, {
+      fix: OTHER_FOLDER,
+      cause,
+    });
+  });
+  if (names.length > 0 && !names.includes(MARKER)) {
+    throw new ChargebackError('CB_CONFIG_VALUE', `--output ${folder} holds files that no demo wrote`, {
+      fix: OTHER_FOLDER,
+    });
+  }
+  for (const name of names) await rm(path.join(folder, name), { recursive: true, force: true });
+}
+
+const OTHER_FOLDER = 'Choose an empty folder, or one that does not exist yet.';
+
 /**
  * `chargeback demo`: the real engine on a real database, against a simulated Prometheus that holds a month
  * of a small fictional company. Leaves configuration, database and CSV files to look at.
@@ -30,11 +52,12 @@ export async function demo(
 ): Promise<number> {
   const folder = path.resolve(context.cwd(), options.output);
   const csvFolder = path.join(folder, 'csv');
-  // Only what earlier demos wrote is removed: the folder may hold other things.
-  for (const name of ['chargeback.db', 'chargeback.db-wal', 'chargeback.db-shm', 'csv', 'config.yaml']) {
-    await rm(path.join(folder, name), { recursive: true, force: true });
-  }
+  await clearFolder(folder);
   await mkdir(csvFolder, { recursive: true });
+  await writeFile(
+    path.join(folder, MARKER),
+    'Everything in this folder is written by the demo, and removed by the next one.\n',
+  );
   const company = fictionalCompany({ seed: SEED, days: DAYS, endDate: new Date(Date.UTC(2026, 6, 1)) });
   const config = path.join(folder, 'config.yaml');
   const paths = { outputDirectory: csvFolder, database: path.join(folder, 'chargeback.db') };

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
-import { ERROR_CODES, type ErrorCode } from '@chargeback/plugin-api';
+import { ChargebackError, ERROR_CODES, type ErrorCode } from '@chargeback/plugin-api';
 import { amountText, paintFor, renderTable } from '../output/format.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants } from '../tenants.ts';
@@ -24,6 +25,11 @@ export async function reconcile(options: ReconcileOptions, context: ProcessConte
     return 2;
   }
   const window = runWindow(tenant.config, options, new Date());
+  if (!existsSync(tenant.database)) {
+    throw new ChargebackError('CB_STORAGE_OPEN', `there is no database ${tenant.database} yet`, {
+      fix: 'Run `chargeback run` first, from the same folder: relative paths start from the working directory.',
+    });
+  }
   await using store: Store = await tenant.openStore();
   const rows = await store.reconcile(window, options.by);
   const totals = totalsOf(rows);
@@ -68,7 +74,7 @@ function renderReconciliation(
     'Currency',
     'Billed',
     'Allocated',
-    'of it unallocated',
+    'Of which unallocated',
     'Retained',
     'Held',
     'Difference',
@@ -87,6 +93,7 @@ function renderReconciliation(
     title,
     align: index < 2 ? ('left' as const) : ('right' as const),
   }));
+  if (rows.length === 0) return `${paint.warn('!')} Nothing was billed in these days.\n`;
   const off =
     totals.some(({ difference }) => difference !== 0n) || rows.some(({ difference }) => difference !== 0n);
   const verdict = off

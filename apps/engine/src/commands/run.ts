@@ -1,11 +1,13 @@
 import { exitCodeOf, failedRun, runTenants, type TenantRun } from '@chargeback/engine';
+import { ChargebackError } from '@chargeback/plugin-api';
 import { createHost, type HostOptions } from '../host.ts';
 import { createProgress } from '../output/progress.ts';
 import { paintFor } from '../output/format.ts';
-import { renderRuns } from '../output/run-summary.ts';
+import { renderRuns, renderTotals, type TenantTotals } from '../output/run-summary.ts';
 import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
 import { configureTenants, type ConfiguredTenant, type Tenants } from '../tenants.ts';
 import { type DateRange, runWindow } from '../window.ts';
+import { totalsOf } from './reconcile.ts';
 
 export interface RunCommandOptions extends ConfigOptions, DateRange {
   readonly tenant?: string;
@@ -23,8 +25,27 @@ export async function run(
   const tenants = configureTenants(session, options.tenant);
   const runs = await execute(session, tenants, { ...options, context, signal });
   if (options.json) context.stdout.write(`${JSON.stringify({ runs: runs.map(jsonOf) }, undefined, 2)}\n`);
-  else context.stdout.write(renderRuns(runs, paintFor(context.stdout)));
+  else {
+    const paint = paintFor(context.stdout);
+    context.stdout.write(renderRuns(runs, paint));
+    context.stdout.write(renderTotals(await totalsOfTenants(tenants, options), paint));
+  }
   return exitCodeOf(runs);
+}
+
+/** What each tenant's days come to; a tenant whose database cannot be opened has been reported already. */
+async function totalsOfTenants(tenants: Tenants, range: DateRange): Promise<TenantTotals[]> {
+  const totals: TenantTotals[] = [];
+  for (const tenant of tenants.definitions) {
+    try {
+      await using store = await tenant.openStore();
+      const rows = await store.reconcile(runWindow(tenant.config, range, new Date()), 'month');
+      totals.push({ tenant: tenant.name, totals: totalsOf(rows) });
+    } catch (cause) {
+      if (!ChargebackError.isInstance(cause)) throw cause;
+    }
+  }
+  return totals;
 }
 
 export interface ExecuteOptions extends DateRange {

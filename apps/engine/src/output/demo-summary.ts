@@ -3,8 +3,9 @@ import type { TenantRun } from '@chargeback/engine';
 import type { Window } from '@chargeback/plugin-api';
 import type { ReconciliationRow, RowTotal, Store } from '@chargeback/storage';
 import { totalsOf } from '../commands/reconcile.ts';
-import { amountText, paintFor, percentText, readableAmount, renderTable } from './format.ts';
+import { paintFor, percentText, readableAmount, renderTable } from './format.ts';
 import { renderProblems } from './problems.ts';
+import { reconciliationText } from './run-summary.ts';
 
 export interface DemoResult {
   readonly runs: readonly TenantRun[];
@@ -47,7 +48,7 @@ export async function renderDemoSummary(result: DemoResult, stream: NodeJS.Write
         percentText(units, billed),
       ]),
     ),
-    `${paint.bold('Does it add up?')}\n${reconciliationText(totals.reconciliation, paint)}\n\n`,
+    `${paint.bold('Does it add up?')}\n${totals.reconciliation.map((row) => `  ${reconciliationText(row, paint)}`).join('\n')}\n\n`,
     problems.length === 0 ? '' : `${paint.bold('Worth knowing')}\n${renderProblems(problems, paint)}\n`,
     `${paint.bold('To look at')}\n`,
     `  ${result.displayFolder}/csv            one CSV file a day, one a month\n`,
@@ -56,19 +57,6 @@ export async function renderDemoSummary(result: DemoResult, stream: NodeJS.Write
     `${run?.rowsWritten ?? 0} rows in ${currency}, calculated and written in ${result.seconds.toFixed(1)} s; amounts above are rounded for reading.\n`,
     `Bill a real Prometheus: npm start -- --config FILE\n`,
   ].join('');
-}
-
-function reconciliationText(rows: readonly ReconciliationRow[], paint: ReturnType<typeof paintFor>): string {
-  return rows
-    .map((row) => {
-      const sum = `billed ${amountText(row.billed)} ${row.currency} = allocated ${amountText(row.allocated)} + retained ${amountText(row.retained)} + held ${amountText(row.held)}`;
-      const verdict =
-        row.difference === 0n
-          ? paint.good('✓ to the last digit')
-          : paint.bad(`✗ off by ${amountText(row.difference)}`);
-      return `  ${sum}   ${verdict}`;
-    })
-    .join('\n');
 }
 
 function shareRows(totals: readonly RowTotal[], whole: bigint): string[][] {

@@ -1,5 +1,6 @@
 import type { TenantRun } from '@chargeback/engine';
-import { type Paint, renderTable } from './format.ts';
+import type { ReconciliationRow } from '@chargeback/storage';
+import { amountText, type Paint, renderTable } from './format.ts';
 import { renderProblems } from './problems.ts';
 
 /** What a run did, for people. */
@@ -42,4 +43,30 @@ function nothingToDo(runs: readonly TenantRun[]): string {
     (run) => run.status === 'completed' && run.datesCalculated === 0 && run.datesHeld === 0,
   );
   return idle ? '\nNothing changed: no date was calculated again.\n' : '';
+}
+
+/** A tenant's totals over the days of the run, one per currency. */
+export interface TenantTotals {
+  readonly tenant: string;
+  readonly totals: readonly ReconciliationRow[];
+}
+
+/** What the days of a run come to, in money, and whether it adds up. */
+export function renderTotals(tenants: readonly TenantTotals[], paint: Paint): string {
+  const lines = tenants.flatMap(({ tenant, totals }) =>
+    totals.map((total) => `${paint.bold(tenant)}: ${reconciliationText(total, paint)}`),
+  );
+  return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
+}
+
+/** `billed 10.00 USD = allocated … + retained … + held …`, parts that are zero left out. */
+export function reconciliationText(row: ReconciliationRow, paint: Paint): string {
+  const parts = [`allocated ${amountText(row.allocated)}`];
+  if (row.retained !== 0n) parts.push(`retained ${amountText(row.retained)}`);
+  if (row.held !== 0n) parts.push(`held ${amountText(row.held)}`);
+  const verdict =
+    row.difference === 0n
+      ? paint.good('✓ to the last digit')
+      : paint.bad(`✗ off by ${amountText(row.difference)}`);
+  return `billed ${amountText(row.billed)} ${row.currency} = ${parts.join(' + ')}  ${verdict}`;
 }
