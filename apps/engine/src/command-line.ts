@@ -20,7 +20,7 @@ type Action = (signal: AbortSignal) => Promise<number>;
 export async function runCommandLine(argv: readonly string[], context: NodeJS.Process): Promise<number> {
   let exitCode = 0;
   const program = createProgram(context, async (action) => {
-    exitCode = await guarded(action, context);
+    exitCode = await guarded(action, argv, context);
   });
   try {
     await program.parseAsync([...argv]);
@@ -116,7 +116,7 @@ function dayArgument(text: string): string {
 }
 
 /** Turns coded errors into messages with their fix, and into exit codes. */
-async function guarded(action: Action, context: NodeJS.Process): Promise<number> {
+async function guarded(action: Action, argv: readonly string[], context: NodeJS.Process): Promise<number> {
   const stop = abortOnSignals(context);
   try {
     return await action(stop.signal);
@@ -126,6 +126,9 @@ async function guarded(action: Action, context: NodeJS.Process): Promise<number>
       : error;
     const paint = paintFor(context.stderr);
     if (cause instanceof ConfigError) {
+      if (argv.includes('--json')) {
+        context.stdout.write(`${JSON.stringify({ valid: false, problems: cause.problems }, undefined, 2)}\n`);
+      }
       context.stderr.write(`${paint.bad(cause.code)} ${cause.message}\n`);
     } else if (ChargebackError.isInstance(cause)) {
       context.stderr.write(`${paint.bad(cause.code)} ${describeCause(cause)}\n  ${paint.dim(cause.fix)}\n`);

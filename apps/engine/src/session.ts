@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LoadedConfig, loadConfig } from '@chargeback/config';
+import { ConfigError, type LoadedConfig, loadConfig } from '@chargeback/config';
 import { discoverPlugins, type PluginModule, type PluginRegistry } from '@chargeback/engine';
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
 import { createLogger } from './logger.ts';
@@ -28,18 +28,37 @@ export interface Session {
 }
 
 export async function openSession(options: ConfigOptions, context: ProcessContext): Promise<Session> {
-  const loaded = await loadConfig({
-    file: path.resolve(context.cwd(), options.config),
-    environment: context.env,
-    workingDirectory: context.cwd(),
-    ...(options.envFile === undefined ? {} : { envFile: path.resolve(context.cwd(), options.envFile) }),
-  });
+  const loaded = await load(options, context);
   const logger = createLogger({ logging: loaded.config.logging, stream: context.stderr });
   for (const { code, message, line, path: place } of loaded.warnings) {
     logger.warn({ code, line, path: place }, message);
   }
   const registry = await discoverAll(loaded, { logger, workingDirectory: context.cwd() });
   return { loaded, logger, registry, workingDirectory: context.cwd() };
+}
+
+/** Loads the file; where it has problems, those of the built-in plugins' own sections are told with them. */
+async function load(options: ConfigOptions, context: ProcessContext): Promise<LoadedConfig> {
+  try {
+    return await loadConfig({
+      file: path.resolve(context.cwd(), options.config),
+      environment: context.env,
+      workingDirectory: context.cwd(),
+      ...(options.envFile === undefined ? {} : { envFile: path.resolve(context.cwd(), options.envFile) }),
+    });
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    const logger = createLogger({
+      logging: { level: 'ERROR', per_module_levels: {} },
+      stream: context.stderr,
+    });
+    const registry = await builtInRegistry(logger);
+    const more = cause.sections.flatMap(({ ecosystem, problems }) => {
+      const found = registry.find(ecosystem);
+      return found ? problems(found.plugin.settings) : [];
+    });
+    throw new ConfigError([...cause.problems, ...more]);
+  }
 }
 
 async function discoverAll(

@@ -203,6 +203,8 @@ describe('the command line', () => {
     const result = await withConfig(text, 'validate');
     expect(result.exitCode).toBe(2);
     expect(result.stderr).toMatch(/lookback_days/);
+    expect(result.stderr).toMatch(/cluster_id/);
+    expect(result.stderr).toMatch(/decimal number of at least 0/);
   });
 
   it.each([

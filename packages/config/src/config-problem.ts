@@ -1,4 +1,5 @@
 import { ChargebackError, type Problem } from '@chargeback/plugin-api';
+import type { ZodType } from 'zod';
 
 /** A problem with its place in the configuration file. Lines and columns count from 1; null when there is no place. */
 export interface ConfigProblem extends Problem {
@@ -17,13 +18,22 @@ const LISTED_PROBLEMS = 200;
 /** The configuration cannot be used: carries every problem that was found, warnings included, sorted by line. */
 export class ConfigError extends ChargebackError {
   readonly problems: readonly ConfigProblem[];
+  /** Sections that only plugins can judge, for whoever wants to tell those problems in the same breath. */
+  readonly sections: readonly UnjudgedSection[];
 
-  constructor(problems: readonly ConfigProblem[]) {
+  constructor(problems: readonly ConfigProblem[], sections: readonly UnjudgedSection[] = []) {
     const sorted = sortProblems(problems);
     const file = sorted[0]?.file;
     super('CB_CONFIG_INVALID', describe(sorted), file === undefined ? {} : { path: file });
     this.problems = sorted;
+    this.sections = sections;
   }
+}
+
+/** The plugin settings of one tenant in a file that has problems elsewhere. */
+export interface UnjudgedSection {
+  readonly ecosystem: string;
+  readonly problems: (schema: ZodType) => readonly ConfigProblem[];
 }
 
 /** `config.yaml:12:5 tenants.prod.lookback_days: must be at most 364 (fix: …)` */

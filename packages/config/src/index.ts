@@ -6,6 +6,7 @@ export {
   formatConfigProblem,
   formatPath,
   sortProblems,
+  type UnjudgedSection,
 } from './config-problem.ts';
 export { type Config, LOG_LEVELS, type LogLevel, type TenantConfig } from './config-schema.ts';
 export { databaseIdentity } from './database-identity.ts';

@@ -8,6 +8,7 @@ import {
   type ConfigProblem,
   formatPath,
   sortProblems,
+  type UnjudgedSection,
 } from './config-problem.ts';
 import { type Config, configSchema, IGNORED_KEYS } from './config-schema.ts';
 import { describeIssue } from './describe-issue.ts';
@@ -72,7 +73,9 @@ export function parseConfig(text: string, options: ParseConfigOptions): LoadedCo
   if ('problems' in result) problems.push(...result.problems);
   const workingDirectory = options.workingDirectory ?? path.resolve();
   for (const found of checkTenants(root, workingDirectory)) problems.push(source.problem(found));
-  if ('problems' in result || problems.length > 0) throw new ConfigError([...warnings, ...problems]);
+  if ('problems' in result || problems.length > 0) {
+    throw new ConfigError([...warnings, ...problems], source.pluginSections());
+  }
 
   if (Object.keys(result.value.tenants).length === 0) warnings.push(source.noTenants());
   return {
@@ -132,6 +135,21 @@ class Source {
       .filter(({ path: at }) => !this.#isUnresolved(nodeAt(node, at)))
       .map((found) => this.problem({ ...found, path: [...section, ...found.path] }));
     return { problems: sortProblems(problems) };
+  }
+
+  /** The plugin settings of every tenant whose ecosystem can be read. */
+  pluginSections(): UnjudgedSection[] {
+    const tenants = childAt(this.#root, 'tenants');
+    if (tenants?.kind !== 'map') return [];
+    return [...tenants.entries].flatMap(([name, { node }]) => {
+      const ecosystem = node.kind === 'map' ? childAt(node, 'ecosystem') : undefined;
+      if (ecosystem?.kind !== 'scalar' || typeof ecosystem.value !== 'string') return [];
+      const problems = (schema: ZodType): ConfigProblem[] => {
+        const checked = this.check(['tenants', name, 'plugin_settings'], schema);
+        return 'problems' in checked ? checked.problems : [];
+      };
+      return [{ ecosystem: ecosystem.value, problems }];
+    });
   }
 
   /** A missing variable is reported once: what a schema says about the hole it leaves is not. */
