@@ -52,8 +52,32 @@ export function configureTenants(session: Session, only?: string): Tenants {
     else if ('unavailable' in outcome) unavailable.push({ name, problem: outcome.unavailable });
     else problems.push(...outcome.problems);
   }
+  if (problems.length === 0) problems.push(...sharedDestinations(loaded, definitions));
   if (problems.length > 0) throw new ConfigError(problems);
   return { definitions, unavailable };
+}
+
+/** Two emitters on one file would overwrite each other at every run, and each would believe that it stands. */
+function sharedDestinations(loaded: LoadedConfig, definitions: readonly ConfiguredTenant[]): ConfigProblem[] {
+  const owners = new Map<string, string>();
+  const problems: ConfigProblem[] = [];
+  for (const { name: tenant, makeEmitters: emitters } of definitions) {
+    for (const [index, { name, emitter }] of emitters().entries()) {
+      if (emitter.destination === undefined) continue;
+      const label = `${tenant}/${name}`;
+      const other = owners.get(emitter.destination);
+      owners.set(emitter.destination, label);
+      if (other === undefined) continue;
+      const place = ['tenants', tenant, 'plugin_settings', 'emitters', index, 'params'];
+      const message = `emitters ${other} and ${label} write the same files, ${emitter.destination}`;
+      problems.push(
+        loaded.problemAt(place, 'CB_EMIT_SETTINGS', message, {
+          fix: 'Give each its own output_dir or filename_template.',
+        }),
+      );
+    }
+  }
+  return problems;
 }
 
 type Outcome =

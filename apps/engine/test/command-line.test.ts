@@ -186,6 +186,16 @@ describe('the command line', () => {
       },
       /two emitters are named csv/,
     ],
+    [
+      'two emitters that write the same files',
+      {
+        emitters: [
+          { type: 'csv', name: 'days', params: { output_dir: 'out' } },
+          { type: 'csv', name: 'months', aggregation: 'monthly', params: { output_dir: './out/' } },
+        ],
+      },
+      /days and .*months write the same files/,
+    ],
     ['an emitter without its folder', { emitters: [{ type: 'csv' }] }, /output_dir/],
   ])('refuses %s with the place and exit code 2', async (_what, settings, message) => {
     const result = await withConfig(configText(settings), 'validate');

@@ -11,6 +11,8 @@ const shape = {
   identities: 150,
   costTypes: 4,
   queries: 3,
+  // Some principals are seen first on days that an earlier try has stored already.
+  appearing: true,
   days: DAYS,
   // The configuration leaves out the newest day.
   endDate: new Date(today.getTime() - 86_400_000),

@@ -38,6 +38,8 @@ export const csvParamsSchema = z.strictObject({
 export type CsvParams = z.output<typeof csvParamsSchema>;
 
 export interface CsvEmitterOptions {
+  /** Names the files that this emitter replaces. */
+  readonly tenantId?: string;
   /** Where a relative output_dir begins. Default: the folder the process runs in. */
   readonly workingDirectory?: string;
 }
@@ -54,7 +56,9 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
   const directory = path.resolve(options.workingDirectory ?? '', params.output_dir);
   const template = params.filename_template;
   fileNameOf(template, { tenantId: 'tenant', date: '2026-01-01' });
+  const destination = fileNameOf(template, { tenantId: options.tenantId ?? '{tenant_id}', date: '{date}' });
   return {
+    destination: path.join(directory, destination),
     async emit(batch, signal) {
       const name = fileNameOf(template, { tenantId: batch.tenantId, date: isoDateOf(batch.period.start) });
       const writer = JSON.stringify([batch.ecosystem, batch.tenantId]);
@@ -115,6 +119,6 @@ export const csvEmitter: EmitterPlugin<CsvParams> = {
         'filename_template has no {date}: each period overwrites the one before',
       );
     }
-    return createCsvEmitter(params);
+    return createCsvEmitter(params, { tenantId: host.tenantId });
   },
 };

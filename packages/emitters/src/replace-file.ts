@@ -1,19 +1,20 @@
-import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface FileToReplace {
   readonly directory: string;
   readonly name: string;
-  /** Whose file it is: two writers never share a temporary file. */
+  /** Whose file it is: what a crashed writer left behind is cleared away by the next one of the same name. */
   readonly writer: string;
 }
 
 /**
  * Writes a file so that a reader sees the old content or the new, never a part: into a temporary file beside
  * it, to the disk, then in its place. A symbolic link in its place is replaced, not followed. When `write`
- * or the disk fails the old file is untouched and the temporary one removed; one that a crash left behind is
- * taken over the next time.
+ * or the disk fails the old file is untouched and the temporary one removed. Each call has a temporary file
+ * of its own, so that of two runs at once the later to finish wins with a whole file; one that a crash left
+ * behind is removed an hour later.
  */
 export async function replaceFile<Result>(
   { directory, name, writer }: FileToReplace,
@@ -23,10 +24,11 @@ export async function replaceFile<Result>(
     .update(JSON.stringify([writer, name]))
     .digest('hex')
     .slice(0, 16);
-  const temporary = path.join(directory, `.chargeback-${mark}.tmp`);
-  await rm(temporary, { force: true });
+  const prefix = `.chargeback-${mark}`;
+  const temporary = path.join(directory, `${prefix}-${randomUUID()}.tmp`);
   try {
     const result = await writeWhole(temporary, write);
+    await removeLeftBehind(directory, prefix, temporary);
     await rename(temporary, path.join(directory, name));
     await syncDirectory(directory);
     return result;
@@ -34,6 +36,20 @@ export async function replaceFile<Result>(
     // The first error is the one to tell.
     await rm(temporary, { force: true }).catch(() => {});
     throw error;
+  }
+}
+
+const LEFT_BEHIND_AFTER = 3_600_000;
+
+/** Compares the file system's own times: this machine's clock may differ. */
+async function removeLeftBehind(directory: string, prefix: string, own: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const now = (await stat(own)).mtimeMs;
+  for (const name of names) {
+    const file = path.join(directory, name);
+    if (!name.startsWith(prefix) || file === own) continue;
+    const other = await stat(file).catch(() => null);
+    if (other && now - other.mtimeMs > LEFT_BEHIND_AFTER) await rm(file, { force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { money } from '@chargeback/money';
 import { ChargebackError, type ChargebackRow } from '@chargeback/plugin-api';
@@ -83,6 +83,24 @@ describe('where a CSV file goes', () => {
     expect(() => emitterIn('out', '/tmp/{date}.csv')).toThrow(
       expect.objectContaining({ code: 'CB_EMIT_PATH' }),
     );
+  });
+
+  it('names its destination, the same for the same files however their folder is written', async () => {
+    const destination = (output_dir: string, filename_template = '{tenant_id}_{date}.csv') =>
+      csvEmitter.create(csvParamsSchema.parse({ output_dir, filename_template }), host('t1')).destination;
+    expect(destination('out')).toBe(destination('./out/'));
+    expect(destination('out')).toBe(destination('out', 't1_{date}.csv'));
+    expect(destination('out')).not.toBe(destination('out', 'monthly_{date}.csv'));
+  });
+
+  it('leaves one whole file when two emit it at once', async () => {
+    await using folder = await temporaryFolder();
+    const many = [Array.from({ length: 9000 }, () => row())];
+    const emitters = [emitterIn(folder.path), emitterIn(folder.path)];
+    await Promise.all(emitters.map((emitter) => emitter.emit(batch(many), never)));
+    expect(await folder.list()).toEqual([NAME]);
+    const text = await readFile(path.join(folder.path, NAME), 'utf8');
+    expect(text.trimEnd().split('\r\n')).toHaveLength(9001);
   });
 
   it('replaces a symbolic link instead of following it', async () => {
@@ -210,7 +228,7 @@ describe('a CSV file that cannot be written', () => {
     expect(await folder.list()).toEqual([NAME]);
   });
 
-  it('takes over what a crash left behind', async () => {
+  it('clears away what a crash left behind, but not what another run is writing', async () => {
     await using folder = await temporaryFolder();
     let left = '';
     async function* spied(): AsyncGenerator<readonly ChargebackRow[]> {
@@ -218,7 +236,12 @@ describe('a CSV file that cannot be written', () => {
       yield [row()];
     }
     await emitterIn(folder.path).emit(batch([], { rows: spied() }), never);
-    await writeFile(path.join(folder.path, left), 'half a file');
+    const other = path.join(folder.path, left);
+    await writeFile(other, 'half a file');
+    await emitterIn(folder.path).emit(batch([[row()]]), never);
+    expect(await folder.list()).toEqual([left, NAME]);
+    const anHourAgo = new Date((await stat(other)).mtimeMs - 3_700_000);
+    await utimes(other, anHourAgo, anHourAgo);
     await emitterIn(folder.path).emit(batch([[row()]]), never);
     expect(await folder.list()).toEqual([NAME]);
   });

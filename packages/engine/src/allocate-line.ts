@@ -6,6 +6,7 @@ import {
   splitByWeight,
   splitPortions,
   subtractMoney,
+  type Weight,
 } from '@chargeback/money';
 import {
   type AllocationContext,
@@ -97,10 +98,20 @@ function assertPortion(portion: Portion, productType: string): void {
     throw new ChargebackError('CB_ALLOCATION_FAILED', `the allocator of ${productType} returned ${what}`);
   };
   if (!Decimal.isDecimal(portion.ratio)) complain('a portion whose ratio is not a Decimal');
+  if (portion.costType !== 'USAGE' && portion.costType !== 'SHARED')
+    complain(`the cost type ${String(portion.costType)}; it is USAGE or SHARED`);
+  if (typeof portion.method !== 'string' || portion.method === '') complain('a portion without a method');
+  if (portion.detail !== null && typeof portion.detail !== 'string')
+    complain('a detail that is neither text nor null');
+  for (const index of [portion.chainTier, portion.compositionIndex]) {
+    if (index !== null && !Number.isSafeInteger(index)) complain('a tier or index that is not an integer');
+  }
+  if (!Array.isArray(portion.tiersTried)) complain('a portion without tiersTried; an empty list will do');
   if (!Array.isArray(portion.recipients) || portion.recipients.length === 0)
     complain('a portion without recipients');
   for (const { identityId, weight } of portion.recipients) {
     if (typeof identityId !== 'string' || identityId === '') complain('a recipient without an identity id');
+    if (!identityId.isWellFormed()) complain('an identity id that is not well-formed text');
     if (typeof weight !== 'bigint')
       complain(`a weight of type ${typeof weight} for ${identityId}; weights are bigint`);
   }
@@ -114,7 +125,6 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
   const weights = new Map(portion.recipients.map(({ identityId, weight }) => [identityId, weight]));
   let sum = 0n;
   for (const weight of weights.values()) sum += weight;
-  const total = Number(sum);
   return {
     costType: portion.costType,
     method: portion.method,
@@ -125,6 +135,13 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     tiersTried: portion.tiersTried,
     identityIds: shares.map(({ key }) => key),
     units: shares.map(({ units }) => units),
-    ratios: shares.map(({ key }) => Number(weights.get(key)) / total),
+    ratios: shares.map(({ key }) => ratioOf(weights.get(key)!, sum)),
   };
+}
+
+const RATIO_SCALE = 10n ** 18n;
+
+/** Divided as integers: weights may be larger than any double. */
+function ratioOf(weight: Weight, sum: Weight): number {
+  return Number((weight * RATIO_SCALE) / sum) / Number(RATIO_SCALE);
 }

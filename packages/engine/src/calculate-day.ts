@@ -2,7 +2,6 @@ import {
   type BillingLineItem,
   ChargebackError,
   describeCause,
-  type Identity,
   type Inventory,
   isComplete,
   type IsoDate,
@@ -10,12 +9,14 @@ import {
   type Problem,
   type ProductRoute,
   type ResolveContext,
+  type Resource,
   UNALLOCATED,
   type Window,
 } from '@chargeback/plugin-api';
 import type { CalculatedLine, StoredDay, StoredUsage } from '@chargeback/storage';
 import { activeFraction } from './active-fraction.ts';
 import { allocateLine } from './allocate-line.ts';
+import type { WindowInventory } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { UsageView } from './usage-view.ts';
@@ -25,14 +26,11 @@ import { verifyConservation } from './verify-conservation.ts';
 export interface DayInputs {
   readonly day: StoredDay;
   /** The inventory as it was in a window, with its identities in order. */
-  readonly inventoryOf: (window: Window) => Promise<WindowInventory>;
+  readonly inventoryOf: (window: Window) => WindowInventory;
+  /** Every lifetime of a resource, whatever the window; empty when it was never known. */
+  readonly lifetimesOf: (resourceId: string) => readonly Resource[];
   /** Stored usage of every day that a window touches. */
   readonly usageOf: (window: Window) => Promise<readonly ReadonlyMap<string, StoredUsage>[]>;
-}
-
-export interface WindowInventory {
-  readonly inventory: Inventory;
-  readonly tenantPeriod: readonly Identity[];
 }
 
 /** What one day comes to, before it is written. */
@@ -83,13 +81,13 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
     if (gap && mustHold(context, gap, tries)) {
       return held(line, tries, gapProblem(gap, day.date, 'error'));
     }
-    const { tenantPeriod } = await inputs.inventoryOf(resolve.window);
+    const { tenantPeriod } = inputs.inventoryOf(resolve.window);
     const whole = context.settings.partial_period === 'allocate_full';
     const allocated = allocateLine({
       context: resolve,
       route,
       tenantPeriod,
-      active: activeFraction(whole ? null : resolve.resource, resolve.window),
+      active: activeFraction(whole ? [] : lifetimesOf(inputs), resolve.window),
     });
     return {
       result: {
@@ -109,14 +107,15 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
         makeProblem(cause.code, cause.message, { severity: 'error', date: day.date }),
       );
     }
-    return failedLine(context, inputs, { attempts: attempts + 1, cause });
+    const tries = Math.min(attempts + 1, context.allocationRetryLimit);
+    return failedLine(context, inputs, { attempts: tries, cause });
   }
 }
 
 async function resolveContext(context: TenantContext, inputs: LineInputs): Promise<ResolveContext> {
   const { line } = inputs;
   const window = lineWindow(line, context.settings.granularity_durations);
-  const { inventory } = await inputs.inventoryOf(window);
+  const { inventory } = inputs.inventoryOf(window);
   const key = `${window.start.getTime()}-${window.end.getTime()}`;
   let view = inputs.views.get(key);
   if (!view) {
@@ -128,10 +127,21 @@ async function resolveContext(context: TenantContext, inputs: LineInputs): Promi
     line,
     window,
     inventory,
-    resource: line.resourceId === null ? null : (inventory.resources.get(line.resourceId) ?? null),
+    resource: resourceOf(inputs, inventory),
     usage: (queryKey) => usage.usage(queryKey, line.resourceId),
     params: context.settings.allocator_params,
   };
+}
+
+function lifetimesOf({ line, lifetimesOf: find }: LineInputs): readonly Resource[] {
+  return line.resourceId === null ? [] : find(line.resourceId);
+}
+
+/** A resource that is known is known also where it did not exist in the window: its line is retained then. */
+function resourceOf(inputs: LineInputs, { resources }: Inventory): Resource | null {
+  const { resourceId } = inputs.line;
+  if (resourceId === null) return null;
+  return resources.get(resourceId) ?? lifetimesOf(inputs).at(-1) ?? null;
 }
 
 /** What a line lacks: samples behind its cost, or usage behind its allocation. */

@@ -1,16 +1,18 @@
 import {
+  ChargebackError,
   dayWindow,
   daysOf,
-  type Identity,
-  type Inventory,
+  describeCause,
   type IsoDate,
+  makeProblem,
   MILLISECONDS_PER_DAY,
   type Window,
 } from '@chargeback/plugin-api';
 import type { DateState, StoredDay, StoredUsage } from '@chargeback/storage';
-import { calculateDay, type DayResult, type WindowInventory } from './calculate-day.ts';
-import { digestOf, inventoryDigest, resultDigest } from './fingerprint.ts';
-import { tenantPeriodOf } from './identity-sets.ts';
+import { calculateDay, type DayResult } from './calculate-day.ts';
+import { digestOf, resultDigest } from './fingerprint.ts';
+import { InventoryTimeline, type WindowInventory } from './inventory-timeline.ts';
+import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 export interface CalculateResult {
@@ -20,32 +22,17 @@ export interface CalculateResult {
   readonly rowsWritten: number;
 }
 
-/** The inventory of a window with what is derived from it once. */
-interface CachedInventory extends WindowInventory {
-  readonly digest: string;
-}
-
 /**
  * Calculates the days whose inputs or settings changed since their last calculation, and those that are
  * held. Each day is one transaction; a day never waits for another.
  */
 export async function calculate(context: TenantContext): Promise<CalculateResult> {
   const states = await context.store.dateStates(context.window);
-  const inventories = new InventoryCache(context, await context.store.inventoryChanges(context.window));
+  const timeline = new InventoryTimeline(await context.store.loadLifetimes(aroundWindow(context)));
   const result = { datesCalculated: 0, datesUnchanged: 0, datesHeld: 0, rowsWritten: 0 };
   for (const [index, state] of states.entries()) {
     context.signal.throwIfAborted();
-    const outcome = await calculateState(context, state, inventories);
-    if (outcome === 'unchanged') {
-      result.datesUnchanged += 1;
-    } else {
-      if (outcome.held) result.datesHeld += 1;
-      else result.datesCalculated += 1;
-      context.problems.push(...outcome.problems);
-      for (const { portions } of outcome.lines) {
-        for (const { identityIds } of portions) result.rowsWritten += identityIds.length;
-      }
-    }
+    count(result, await calculateGuarded(context, state, timeline));
     context.onProgress({
       tenant: context.name,
       stage: 'calculate',
@@ -57,29 +44,75 @@ export async function calculate(context: TenantContext): Promise<CalculateResult
   return result;
 }
 
+type Outcome = DayResult | 'unchanged' | 'failed';
+
+function count(result: { -readonly [Key in keyof CalculateResult]: number }, outcome: Outcome): void {
+  if (outcome === 'unchanged') result.datesUnchanged += 1;
+  if (typeof outcome === 'string') return;
+  if (outcome.held) result.datesHeld += 1;
+  else result.datesCalculated += 1;
+  for (const { portions } of outcome.lines) {
+    for (const { identityIds } of portions) result.rowsWritten += identityIds.length;
+  }
+}
+
+/** A day that cannot be calculated keeps the rows it has and does not hold up the days after it. */
+async function calculateGuarded(
+  context: TenantContext,
+  state: DateState,
+  timeline: InventoryTimeline,
+): Promise<Outcome> {
+  try {
+    return await calculateState(context, state, timeline);
+  } catch (cause) {
+    rethrowFatal(context, cause);
+    const coded = ChargebackError.isInstance(cause) ? cause : null;
+    const message = `${state.date}: ${describeCause(cause)}`;
+    const problem = makeProblem(coded?.code ?? 'CB_INTERNAL', message, {
+      severity: 'error',
+      date: state.date,
+      ...(coded ? { fix: coded.fix } : {}),
+    });
+    context.problems.push(problem);
+    await context.store.saveProblems('calculate', [state.date], [problem]);
+    return 'failed';
+  }
+}
+
 async function calculateState(
   context: TenantContext,
   state: DateState,
-  inventories: InventoryCache,
+  timeline: InventoryTimeline,
 ): Promise<DayResult | 'unchanged'> {
-  const base = await baseFingerprint(context, state, inventories);
-  const settled = state.state === 'calculated';
+  const base = await baseFingerprint(context, state, timeline);
+  // A failed allocation may succeed with the same inputs, when what made it fail has been mended.
+  const settled = state.state === 'calculated' && state.failedLineCount === 0;
   if (settled && state.calculationFingerprint === base) return 'unchanged';
   const day = await context.store.loadDay(state.date);
   if (!day) return 'unchanged';
   const loaded = new Map<IsoDate, StoredDay | undefined>([[state.date, day]]);
+  const windows = new Map<string, WindowInventory>();
   const result = await calculateDay(context, {
     day,
-    inventoryOf: (window) => inventories.of(window),
+    inventoryOf: (window) => {
+      const inventory = timeline.of(window);
+      windows.set(`${window.start.toISOString()} ${window.end.toISOString()}`, inventory);
+      return inventory;
+    },
+    lifetimesOf: (resourceId) => timeline.lifetimesOf(resourceId),
     usageOf: (window) => usageOf(context, window, loaded),
   });
-  const fingerprint = withOtherDays(base, state.date, loaded);
-  if (settled && state.calculationFingerprint === fingerprint) return 'unchanged';
+  const fingerprint = withOtherWindows(base, { date: state.date, loaded, windows });
+  const calculationId = resultDigest(state.date, day.lines, result.lines);
+  const sameInputs = state.calculationFingerprint === fingerprint;
+  if (settled && sameInputs) return 'unchanged';
+  context.problems.push(...result.problems);
+  if (state.state === 'calculated' && sameInputs && state.calculationId === calculationId) return 'unchanged';
   await context.store.saveCalculatedDay({
     date: state.date,
     state: result.held ? 'held' : 'calculated',
     calculationFingerprint: fingerprint,
-    calculationId: resultDigest(state.date, result.lines),
+    calculationId,
     calculatedAt: context.clock(),
     runId: context.runId,
     lines: result.lines,
@@ -91,23 +124,43 @@ async function calculateState(
 async function baseFingerprint(
   context: TenantContext,
   state: DateState,
-  inventories: InventoryCache,
+  timeline: InventoryTimeline,
 ): Promise<string> {
-  const { digest } = await inventories.of(dayWindow(state.date));
-  return digestOf([state.inputDigest, digest, context.allocationFingerprint]);
+  const window = dayWindow(state.date);
+  const outside = timeline.outsideDigest(window, await context.store.lineResources(state.date));
+  return digestOf([state.inputDigest, timeline.of(window).digest, outside, context.allocationFingerprint]);
 }
 
-/** Lines longer than a day also depend on the usage of other days. */
-function withOtherDays(
-  base: string,
-  date: IsoDate,
-  loaded: ReadonlyMap<IsoDate, StoredDay | undefined>,
-): string {
-  const others = [...loaded]
+/** Longer than any window of a line but those of custom granularities. */
+const MONTH = 31 * MILLISECONDS_PER_DAY;
+
+/** The windows of lines reach beyond the run's own. */
+function aroundWindow({ window, settings }: TenantContext): Window {
+  const hours = Object.values(settings.granularity_durations);
+  const margin = Math.max(MONTH, ...hours.map((length) => length * 3_600_000));
+  return {
+    start: new Date(window.start.getTime() - margin),
+    end: new Date(window.end.getTime() + margin),
+  };
+}
+
+interface OtherWindows {
+  readonly date: IsoDate;
+  readonly loaded: ReadonlyMap<IsoDate, StoredDay | undefined>;
+  readonly windows: ReadonlyMap<string, WindowInventory>;
+}
+
+/** Lines longer than a day also depend on the usage of other days and on who was there on them. */
+function withOtherWindows(base: string, { date, loaded, windows }: OtherWindows): string {
+  const { start, end } = dayWindow(date);
+  const days = [...loaded]
     .filter(([other]) => other !== date)
-    .toSorted(([left], [right]) => (left < right ? -1 : 1));
-  if (others.length === 0) return base;
-  return digestOf([base, ...others.map(([other, day]) => `${other} ${usageText(day)}`)]);
+    .map(([other, day]) => `${other} ${usageText(day)}`);
+  const inventories = [...windows]
+    .filter(([window]) => window !== `${start.toISOString()} ${end.toISOString()}`)
+    .map(([window, { digest }]) => `${window} ${digest}`);
+  if (days.length === 0 && inventories.length === 0) return base;
+  return digestOf([base, ...days.toSorted(), ...inventories.toSorted()]);
 }
 
 function usageText(day: StoredDay | undefined): string {
@@ -133,41 +186,4 @@ async function usageOf(
     usage.push(loaded.get(date)?.usage ?? new Map<string, StoredUsage>());
   }
   return usage;
-}
-
-/** The inventory changes at few instants: windows with none of them inside share one. */
-class InventoryCache {
-  readonly #context: TenantContext;
-  readonly #changes: readonly number[];
-  readonly #cache = new Map<string, Promise<CachedInventory>>();
-
-  constructor(context: TenantContext, changes: readonly Date[]) {
-    this.#context = context;
-    this.#changes = changes.map((change) => change.getTime());
-  }
-
-  of(window: Window): Promise<CachedInventory> {
-    const key = this.#key(window);
-    let cached = this.#cache.get(key);
-    if (!cached) {
-      cached = this.#load(window);
-      this.#cache.set(key, cached);
-    }
-    return cached;
-  }
-
-  #key(window: Window): string {
-    const { start, end } = window;
-    const outside = start < this.#context.window.start || end > this.#context.window.end;
-    const before = this.#changes.filter((change) => change <= start.getTime()).length;
-    const until = this.#changes.filter((change) => change < end.getTime()).length;
-    if (outside || before !== until) return `${start.getTime()}-${end.getTime()}`;
-    return `after ${before}`;
-  }
-
-  async #load(window: Window): Promise<CachedInventory> {
-    const inventory: Inventory = await this.#context.store.loadInventory(window);
-    const tenantPeriod: readonly Identity[] = tenantPeriodOf(inventory);
-    return { inventory, tenantPeriod, digest: inventoryDigest(inventory) };
-  }
 }

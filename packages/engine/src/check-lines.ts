@@ -1,9 +1,11 @@
 import {
   type BillingBatch,
   type BillingLineItem,
+  type IsoDate,
   isoDateOf,
   makeProblem,
   type Problem,
+  type UsageDay,
 } from '@chargeback/plugin-api';
 
 /**
@@ -12,22 +14,13 @@ import {
  */
 export function invalidLines(batch: BillingBatch): Problem[] {
   const problems: Problem[] = [];
-  const seen = new Set<string>();
   for (const line of batch.lines) {
     const inside = isInside(line, batch);
-    const date = inside ? { date: isoDateOf(line.timestamp) } : {};
     const complain = (what: string): void => {
-      problems.push(
-        makeProblem('CB_LINE_INVALID', `line ${line.lineId} ${what}`, {
-          severity: 'error',
-          ...date,
-          path: line.lineId,
-        }),
-      );
+      problems.push(lineProblem(line, what, inside ? isoDateOf(line.timestamp) : null));
     };
-    if (seen.has(line.lineId)) complain('occurs twice in one batch');
-    seen.add(line.lineId);
     if (line.lineId === '') complain('has no id');
+    if (!line.lineId.isWellFormed()) complain('has an id that is not well-formed text');
     if (line.productType === '') complain('has no product type');
     if (!inside) complain('lies outside the window of its batch');
     if (!line.quantity.isFinite() || !line.unitPrice.isFinite())
@@ -36,7 +29,57 @@ export function invalidLines(batch: BillingBatch): Problem[] {
   return problems;
 }
 
+/** Two lines of one day with one id, from whatever batches: nobody can tell which is the right one. */
+export function duplicateLines(date: IsoDate, lines: readonly BillingLineItem[]): Problem[] {
+  const seen = new Set<string>();
+  const problems: Problem[] = [];
+  for (const line of lines) {
+    if (seen.has(line.lineId)) problems.push(lineProblem(line, 'occurs twice', date));
+    seen.add(line.lineId);
+  }
+  return problems;
+}
+
+function lineProblem({ lineId }: BillingLineItem, what: string, date: IsoDate | null): Problem {
+  return makeProblem('CB_LINE_INVALID', `line ${lineId} ${what}`, {
+    severity: 'error',
+    path: lineId,
+    ...(date === null ? {} : { date }),
+  });
+}
+
 /** Whether a line belongs to a day of its batch. Comparing an invalid date is always false. */
 export function isInside({ timestamp }: BillingLineItem, { window }: BillingBatch): boolean {
   return timestamp >= window.start && timestamp < window.end;
+}
+
+/** Names as a database keeps them: half of a surrogate pair would come back as another character. */
+export function wellFormedLine(line: BillingLineItem): BillingLineItem {
+  const { resourceId, environmentId, productCategory, productType } = line;
+  const names = [resourceId, environmentId, productCategory, productType];
+  if (names.every((name) => name === null || name.isWellFormed())) return line;
+  return {
+    ...line,
+    resourceId: resourceId?.toWellFormed() ?? null,
+    environmentId: environmentId?.toWellFormed() ?? null,
+    productCategory: productCategory.toWellFormed(),
+    productType: productType.toWellFormed(),
+  };
+}
+
+export function wellFormedUsage(day: UsageDay): UsageDay {
+  const { resourceIds, identityIds, values } = day.totals;
+  if (areWellFormed(resourceIds ?? []) && areWellFormed(identityIds)) return day;
+  return {
+    ...day,
+    totals: {
+      resourceIds: resourceIds?.map((name) => name.toWellFormed()) ?? null,
+      identityIds: identityIds.map((name) => name.toWellFormed()),
+      values,
+    },
+  };
+}
+
+function areWellFormed(names: readonly string[]): boolean {
+  return names.every((name) => name.isWellFormed());
 }

@@ -3,11 +3,13 @@ import {
   ChargebackError,
   type ChargebackRow,
   dayWindow,
+  daysOf,
   describeCause,
   type EmissionBatch,
   type EmissionReceipt,
   type Emitter,
   type IsoDate,
+  isoDateOf,
   makeProblem,
   MILLISECONDS_PER_DAY,
   type Problem,
@@ -16,7 +18,7 @@ import {
 } from '@chargeback/plugin-api';
 import type { DateState, EmissionRecord } from '@chargeback/storage';
 import { digestOf } from './fingerprint.ts';
-import { rethrowFatal } from './gather.ts';
+import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 /** An emitter of one tenant, ready to use. */
@@ -63,7 +65,7 @@ async function emitAll(
   const records = new Map(
     (await context.store.emissions(configured.name)).map((known) => [known.period, known]),
   );
-  const periods = await periodsOf(context, configured);
+  const periods = await periodsOf(context, configured, problems);
   const pending = periods.filter(({ date, batchId }) => {
     const last = records.get(date);
     return (
@@ -86,7 +88,11 @@ async function emitAll(
   return emitted;
 }
 
-async function periodsOf(context: TenantContext, configured: ConfiguredEmitter): Promise<Period[]> {
+async function periodsOf(
+  context: TenantContext,
+  configured: ConfiguredEmitter,
+  problems: Problem[],
+): Promise<Period[]> {
   const monthly = configured.aggregation === 'monthly';
   const window = monthly ? wholeMonths(context.window) : context.window;
   const byPeriod = new Map<IsoDate, DateState[]>();
@@ -95,10 +101,18 @@ async function periodsOf(context: TenantContext, configured: ConfiguredEmitter):
     byPeriod.set(date, [...(byPeriod.get(date) ?? []), state]);
   }
   const earliest = earliestDay(context, configured);
+  const beginning = await beginningOf(context);
   const periods: Period[] = [];
   for (const [date, states] of byPeriod) {
     // A period with a held or uncalculated day would show too little: it waits, and its old emission stays.
     if (states.some(({ state }) => state !== 'calculated') || states.at(-1)!.date < earliest) continue;
+    const missing = monthly
+      ? missingDay(context, { states, month: monthWindow(date), beginning })
+      : undefined;
+    if (missing !== undefined) {
+      problems.push(waitingProblem(configured, date, missing));
+      continue;
+    }
     const batchId = digestOf([
       configured.aggregation ?? '',
       ...states.map(({ calculationId }) => calculationId ?? ''),
@@ -106,6 +120,31 @@ async function periodsOf(context: TenantContext, configured: ConfiguredEmitter):
     periods.push({ date, batchId, window: monthly ? monthWindow(date) : dayWindow(date) });
   }
   return periods;
+}
+
+/** The first day that this tenant was ever billed for, or is now. */
+async function beginningOf(context: TenantContext): Promise<IsoDate> {
+  const first = await context.store.firstDate();
+  const start = isoDateOf(context.window.start);
+  return first !== null && first < start ? first : start;
+}
+
+/** A day of a month, between the tenant's beginning and the end of what is known, that has no inputs at all. */
+function missingDay(
+  context: TenantContext,
+  { states, month, beginning }: { states: readonly DateState[]; month: Window; beginning: IsoDate },
+): IsoDate | undefined {
+  const known = new Set(states.map(({ date }) => date));
+  const lastKnown = dayWindow(states.at(-1)!.date).end;
+  const end = Math.min(month.end.getTime(), Math.max(context.window.end.getTime(), lastKnown.getTime()));
+  return daysOf({ start: month.start, end: new Date(end) }).find(
+    (date) => date >= beginning && !known.has(date),
+  );
+}
+
+function waitingProblem({ name }: ConfiguredEmitter, period: IsoDate, missing: IsoDate): Problem {
+  const message = `emitter ${name}: ${period.slice(0, 7)} waits, because ${missing} has no inputs`;
+  return makeProblem('CB_EMIT_INCOMPLETE', message, { severity: 'error', date: period, path: name });
 }
 
 function earliestDay(context: TenantContext, { lookbackDays }: ConfiguredEmitter): IsoDate {

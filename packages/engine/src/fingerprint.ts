@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Inventory, IsoDate, Json } from '@chargeback/plugin-api';
+import type { BillingLineItem, IsoDate, Json } from '@chargeback/plugin-api';
 import type { CalculatedLine } from '@chargeback/storage';
 
 /** SHA-256 of values written as text, each with its length so that no two lists look alike. */
@@ -21,42 +21,42 @@ function byKey([left]: [string, unknown], [right]: [string, unknown]): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** Digest of everything in the inventory that can change who bears a cost. Display names cannot. */
-export function inventoryDigest(inventory: Inventory): string {
-  return digestOf(inventoryParts(inventory));
+/**
+ * Identifies the rows of a day as emitters see them: the same rows have the same digest, however often and by
+ * whatever tier they are calculated, and rows that differ in any column have another.
+ */
+export function resultDigest(
+  date: IsoDate,
+  bill: readonly BillingLineItem[],
+  lines: readonly CalculatedLine[],
+): string {
+  const billed = new Map(bill.map((line) => [line.lineId, line]));
+  return digestOf(resultParts(date, billed, lines));
 }
 
-function* inventoryParts(inventory: Inventory): Iterable<string> {
-  for (const resource of inventory.resources.values()) {
-    const { resourceId, resourceType, parentId, ownerId, createdAt, deletedAt, metadata } = resource;
-    yield canonicalJson([resourceId, resourceType, parentId, ownerId, createdAt, deletedAt, metadata]);
-  }
-  yield '--';
-  for (const identity of inventory.identities.values()) {
-    const { identityId, identityType, createdAt, deletedAt, metadata } = identity;
-    yield canonicalJson([identityId, identityType, createdAt, deletedAt, metadata]);
-  }
-}
-
-/** Identifies the rows of a day: the same rows have the same digest, however often they are calculated. */
-export function resultDigest(date: IsoDate, lines: readonly CalculatedLine[]): string {
-  return digestOf(resultParts(date, lines));
-}
-
-function* resultParts(date: IsoDate, lines: readonly CalculatedLine[]): Iterable<string> {
+function* resultParts(
+  date: IsoDate,
+  billed: ReadonlyMap<string, BillingLineItem>,
+  lines: readonly CalculatedLine[],
+): Iterable<string> {
   yield date;
-  for (const line of lines) {
-    yield `${line.lineId} ${line.state} ${line.retainedUnits}`;
-    for (const portion of line.portions) {
-      yield JSON.stringify([
-        portion.costType,
-        portion.method,
-        portion.detail,
-        portion.chainTier,
-        portion.compositionIndex,
-      ]);
-      yield portion.identityIds.join('\n');
-      yield portion.units.join(' ');
+  for (const { lineId, state, retainedUnits, portions } of lines) {
+    const line = billed.get(lineId);
+    yield JSON.stringify([
+      lineId,
+      state,
+      String(retainedUnits),
+      line?.timestamp,
+      line?.resourceId,
+      line?.environmentId,
+      line?.productCategory,
+      line?.productType,
+      line?.totalCost.currency,
+    ]);
+    for (const { costType, method, detail, identityIds, units } of portions) {
+      yield JSON.stringify([costType, method, detail]);
+      yield JSON.stringify(identityIds);
+      yield units.join(' ');
     }
   }
 }

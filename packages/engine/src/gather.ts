@@ -14,12 +14,15 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
-import { refreshDescriptions } from './observe-identities.ts';
+import { refreshDescriptions } from './refresh-descriptions.ts';
+import { rethrowFatal } from './rethrow-fatal.ts';
 import { saveGathered } from './save-gathered.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 /** Days asked for in one go: bounds what is held in memory between source and database. */
 const SPAN_DAYS = 31;
+/** Days asked for singly that may fail one after another before the rest of their span is left for the next run. */
+const FAILURES_IN_A_ROW = 3;
 
 export interface GatherResult {
   readonly datesGathered: number;
@@ -38,6 +41,7 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
   const dates = daysOf(context.window).filter((date) => needsGathering(context, states.get(date)));
   let done = 0;
   let gathered = 0;
+  const observed = new Set<string>();
   for (const span of spansOf(dates)) {
     context.signal.throwIfAborted();
     context.onProgress({
@@ -47,7 +51,7 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
       total: dates.length,
       date: span[0] ?? null,
     });
-    gathered += await gatherSpan(context, { span, states, problems });
+    gathered += await gatherSpan(context, { span, states, problems, observed });
     done += span.length;
     context.onProgress({
       tenant: context.name,
@@ -138,9 +142,11 @@ interface Span {
   readonly span: readonly IsoDate[];
   readonly states: ReadonlyMap<IsoDate, DateState>;
   readonly problems: Problem[];
+  readonly observed: Set<string>;
 }
 
-async function gatherSpan(context: TenantContext, { span, states, problems }: Span): Promise<number> {
+async function gatherSpan(context: TenantContext, work: Span): Promise<number> {
+  const { span } = work;
   const window: Window = { start: dayWindow(span[0]!).start, end: dayWindow(span.at(-1)!).end };
   const usage = new Map<IsoDate, UsageDay[]>(span.map((date) => [date, []]));
   const batches: BillingBatch[] = [];
@@ -149,12 +155,37 @@ async function gatherSpan(context: TenantContext, { span, states, problems }: Sp
     await Promise.all([collectUsage(context, window, usage), collectBilling(context, window, batches)]);
   } catch (cause) {
     rethrowFatal(context, cause);
-    const message = `${span[0]} to ${span.at(-1)}: ${describeCause(cause)}`;
-    for (const date of span)
-      problems.push(makeProblem('CB_BILLING_GATHER', message, { severity: 'error', date }));
+    if (span.length > 1) return gatherDayByDay(context, work);
+    work.problems.push(notGathered(span[0]!, cause));
     return 0;
   }
-  return saveGathered(context, { span, states, problems, batches, usage });
+  return saveGathered(context, { ...work, batches, usage });
+}
+
+/** One bad day must not cost its siblings. A source that is down is not asked for every day, though. */
+async function gatherDayByDay(context: TenantContext, work: Span): Promise<number> {
+  let gathered = 0;
+  let failures = 0;
+  for (const [index, date] of work.span.entries()) {
+    const before = work.problems.length;
+    const days = await gatherSpan(context, { ...work, span: [date] });
+    gathered += days;
+    failures = days === 0 ? failures + 1 : 0;
+    if (failures < FAILURES_IN_A_ROW) continue;
+    const cause = work.problems[before]?.message ?? 'the source failed several times in a row';
+    for (const left of work.span.slice(index + 1)) work.problems.push(notGathered(left, cause));
+    break;
+  }
+  return gathered;
+}
+
+function notGathered(date: IsoDate, cause: unknown): Problem {
+  const fix = ChargebackError.isInstance(cause) ? { fix: cause.fix } : {};
+  return makeProblem('CB_BILLING_GATHER', `${date}: ${describeCause(cause)}`, {
+    severity: 'error',
+    date,
+    ...fix,
+  });
 }
 
 async function collectUsage(
@@ -183,10 +214,4 @@ async function collectBilling(
     }
     batches.push(batch);
   }
-}
-
-/** An abort, and a failure of our own database, end the stage; everything else stays small. */
-export function rethrowFatal(context: TenantContext, cause: unknown): void {
-  context.signal.throwIfAborted();
-  if (ChargebackError.isInstance(cause) && cause.code.startsWith('CB_STORAGE_')) throw cause;
 }

@@ -150,6 +150,7 @@ function tenantContext(
 ): TenantContext {
   const { plugin, settings } = tenant;
   const version = [plugin.ecosystem, String(API_VERSION), String(CALCULATION_VERSION)];
+  const pluginVersion = plugin.version ?? '';
   return {
     name: tenant.name,
     ecosystemName: plugin.ecosystem,
@@ -166,7 +167,7 @@ function tenantContext(
     signal: options.signal,
     onProgress: options.onProgress,
     gatherFingerprint: digestOf([...version, canonicalJson(ecosystem.gatherKey)]),
-    allocationFingerprint: digestOf([...version, canonicalJson(allocationSettings(tenant))]),
+    allocationFingerprint: digestOf([...version, pluginVersion, canonicalJson(allocationSettings(tenant))]),
     regather: options.regather,
     problems,
   };

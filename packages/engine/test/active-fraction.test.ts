@@ -7,7 +7,7 @@ const window = { start: new Date('2026-02-01T00:00:00Z'), end: new Date('2026-02
 const at = (time: string): Date => new Date(`2026-02-01T${time}:00Z`);
 
 function fractionOf(createdAt: Date | null, deletedAt: Date | null): number {
-  const { numerator, denominator } = activeFraction(resource('r', { createdAt, deletedAt }), window);
+  const { numerator, denominator } = activeFraction([resource('r', { createdAt, deletedAt })], window);
   return Number(numerator) / Number(denominator);
 }
 
@@ -30,16 +30,26 @@ describe('the active fraction of a daily window', () => {
   });
 
   it('is 1 for an unknown resource and for a window without length', () => {
-    expect(activeFraction(null, window)).toEqual({ numerator: 1n, denominator: 1n });
+    expect(activeFraction([], window)).toEqual({ numerator: 1n, denominator: 1n });
     const empty = { start: window.start, end: window.start };
-    expect(activeFraction(resource('r', { createdAt: window.end }), empty)).toEqual({
+    expect(activeFraction([resource('r', { createdAt: window.end })], empty)).toEqual({
       numerator: 1n,
       denominator: 1n,
     });
   });
 
+  it('adds the lifetimes of a resource that was deleted and came back, counting no hour twice', () => {
+    const lifetimes = [resource('r', { deletedAt: at('06:00') }), resource('r', { createdAt: at('18:00') })];
+    expect(activeFraction(lifetimes, window)).toEqual({ numerator: 43_200_000n, denominator: 86_400_000n });
+    const overlapping = [
+      resource('r', { deletedAt: at('12:00') }),
+      resource('r', { createdAt: at('06:00'), deletedAt: at('18:00') }),
+    ];
+    expect(activeFraction(overlapping, window).numerator).toBe(18n * 3_600_000n);
+  });
+
   it('keeps the digits of a third exact when it meets money', () => {
-    const { numerator, denominator } = activeFraction(resource('r', { createdAt: at('08:00') }), window);
+    const { numerator, denominator } = activeFraction([resource('r', { createdAt: at('08:00') })], window);
     const { amount } = parseMoney('100', 'USD');
     expect(formatMoney(fractionOfMoney(amount, numerator, denominator))).toBe('66.66666667');
   });

@@ -1,64 +1,10 @@
-import { chain, evenSplit, terminal, usageRatio } from '@chargeback/allocation';
-import { Decimal, formatUnits } from '@chargeback/money';
-import type { ProductRoute, UsageQuery } from '@chargeback/plugin-api';
+import { terminal } from '@chargeback/allocation';
+import { Decimal } from '@chargeback/money';
+import type { ProductRoute } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
-import {
-  daysFrom,
-  FEBRUARY_FIRST,
-  identity,
-  line,
-  resource,
-  TestTenant,
-  usageDay,
-  type World,
-} from './support.ts';
-
-const bytes: UsageQuery = {
-  key: 'bytes',
-  expression: () => 'bytes',
-  stepSeconds: 3600,
-  reduce: 'sum',
-  identityLabel: 'principal',
-  resourceLabel: null,
-};
-
-const shared = [evenSplit('mergedActive'), evenSplit('tenantPeriod'), terminal('unallocated')] as const;
-
-function evenRoute(productType: string, ids: readonly string[]): ProductRoute {
-  const resourceActive = ids.map((id) => identity(id));
-  return {
-    productType,
-    usage: [],
-    resolve: () => ({ resourceActive, metricsDerived: [] }),
-    allocate: chain(...shared),
-  };
-}
-
-const usageRoute: ProductRoute = {
-  productType: 'NETWORK',
-  usage: [bytes],
-  resolve: (context) => ({
-    resourceActive: [],
-    metricsDerived: [...context.usage('bytes').totals.keys()].map((id) => identity(id)),
-  }),
-  allocate: chain(usageRatio(['bytes']), ...shared),
-};
-
-function world(overrides: Partial<World> = {}): World {
-  return {
-    lines: [],
-    resources: [resource('cluster-1')],
-    identities: [],
-    usage: [],
-    routes: [evenRoute('COMPUTE', ['team-a', 'team-b', 'team-c']), usageRoute],
-    regather: 'always',
-    gatherKey: 'settings-1',
-    billingCalls: 0,
-    fallback: terminal('resource', { detail: 'USING_UNKNOWN_ALLOCATOR' }),
-    ...overrides,
-  };
-}
+import { daysFrom, FEBRUARY_FIRST, identity, line, resource, TestTenant, usageDay } from './support.ts';
+import { evenRoute, reconciled as reconciledIn, sharesOf as sharesIn, world } from './worlds.ts';
 
 describe('the pipeline', () => {
   let tenant: TestTenant;
@@ -68,27 +14,12 @@ describe('the pipeline', () => {
   });
   afterEach(() => tenant.dispose());
 
-  const sharesOf = async (window = FEBRUARY_FIRST): Promise<Record<string, string>> =>
-    tenant.withStore(async (store) => {
-      const totals = await store.totals(window, ['identity_id']);
-      return Object.fromEntries(totals.map(({ key, units }) => [key[0] ?? '', formatUnits(units)]));
-    });
+  const sharesOf = (window = FEBRUARY_FIRST) => sharesIn(tenant, window);
   const detailsOf = async (): Promise<(string | null)[]> =>
     tenant.withStore(async (store) =>
       (await store.totals(FEBRUARY_FIRST, ['allocation_detail'])).map(({ key }) => key[0] ?? null),
     );
-  const reconciled = async (window = FEBRUARY_FIRST): Promise<Record<string, string>> =>
-    tenant.withStore(async (store) => {
-      const [row] = await store.reconcile(window, 'month');
-      if (!row) return {};
-      const { billed, allocated, retained, held, difference } = row;
-      return Object.fromEntries(
-        Object.entries({ billed, allocated, retained, held, difference }).map(([name, units]) => [
-          name,
-          formatUnits(units),
-        ]),
-      );
-    });
+  const reconciled = (window = FEBRUARY_FIRST) => reconciledIn(tenant, window);
 
   it('splits a line so that its rows add up to it', async () => {
     tenant.world.lines = [line('2026-02-01', '10')];

@@ -83,6 +83,11 @@ export interface World {
   billingCalls: number;
   /** Yielded as they are instead of the lines, when given. */
   rawBatches?: BillingBatch[];
+  /** Called before a window is billed; throws for a source that fails. */
+  beforeBilling?: (window: Window) => void;
+  /** Kept out of the contract's `version` when absent. */
+  version?: string;
+  describe?: (name: string) => Identity;
   fallback: CostAllocator;
 }
 
@@ -160,6 +165,7 @@ function worldPlugin(world: World): EcosystemPlugin {
   return {
     apiVersion: API_VERSION,
     ecosystem: 'test-world',
+    ...(world.version === undefined ? {} : { version: world.version }),
     settings: pluginSettingsBaseSchema,
     create: () => Promise.resolve(ecosystemOf(world)),
   };
@@ -178,6 +184,7 @@ function ecosystemOf(world: World): Ecosystem {
     gatherKey: world.gatherKey,
     async *billing(window) {
       world.billingCalls += 1;
+      world.beforeBilling?.(window);
       if (world.rawBatches) return yield* world.rawBatches;
       const inside = world.lines.filter(
         ({ timestamp }) => timestamp >= window.start && timestamp < window.end,
@@ -197,7 +204,7 @@ function ecosystemOf(world: World): Ecosystem {
         yield* world.usage.filter(({ date, queryKey }) => days.has(date) && keys.has(queryKey));
       },
     },
-    identityFromUsage: (name) => identity(name),
+    identityFromUsage: (name) => world.describe?.(name) ?? identity(name),
     async [Symbol.asyncDispose]() {},
   };
 }

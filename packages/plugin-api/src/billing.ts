@@ -25,6 +25,11 @@ export interface BillingLineItem {
   readonly totalCost: Money;
   /** Coverage of the samples a constructed line was computed from; null for a vendor's line. */
   readonly coverage: Coverage | null;
+  /**
+   * What a constructed line's quantity was measured by: the query and its step, not the rate. It promises that
+   * the cost is quantity × unit price, so that a new rate applies to a quantity whose samples are gone.
+   */
+  readonly definition?: string;
   /** Free-form; the source text of an amount that had to be rounded is kept here as `total_cost_source`. */
   readonly metadata: Metadata;
 }

@@ -46,6 +46,8 @@ export interface EmissionReceipt {
 }
 
 export interface Emitter {
+  /** What it writes to, such as a file with its placeholders: two emitters with the same one are refused. */
+  readonly destination?: string;
   emit(batch: EmissionBatch, signal: AbortSignal): Promise<EmissionReceipt>;
 }
 

@@ -233,6 +233,11 @@ export const ERROR_CODES = {
     'Another process holds the database.',
     'Let the other process finish, then run again.',
   ),
+  CB_STORAGE_REJECTED: entry(
+    1,
+    'The database refused a value.',
+    'The day is left out and tried again; report the message to the author of the plugin.',
+  ),
   CB_STORAGE_WRITE: entry(
     1,
     'The database could not be written.',
@@ -251,6 +256,11 @@ export const ERROR_CODES = {
     'Remove path separators and .. from filename_template.',
   ),
   CB_EMIT_SETTINGS: entry(2, 'An emitter is configured wrongly.', 'Write the parameters as described.'),
+  CB_EMIT_INCOMPLETE: entry(
+    1,
+    'A month is not emitted, because a day of it has no inputs.',
+    'Gather the day: run with --from and --to around it.',
+  ),
   CB_EMIT_RECEIPT: entry(
     1,
     'An emitter confirmed other rows or another total than it was given.',

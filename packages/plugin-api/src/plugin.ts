@@ -71,6 +71,8 @@ export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSet
   /** Kebab-case key that tenants name. */
   readonly ecosystem: string;
   readonly aliases?: readonly string[];
+  /** Changes when the plugin allocates differently: stored days are then calculated again from what is stored. */
+  readonly version?: string;
   /** Strict: an unknown key is an error. Extends the shape of `pluginSettingsBaseSchema`. */
   readonly settings: z.ZodType<Settings>;
   /** Connects. The settings have been parsed by the schema above. */

@@ -22,6 +22,8 @@ interface Envelope {
   readonly errorType?: unknown;
   readonly error?: unknown;
   readonly warnings?: unknown;
+  /** VictoriaMetrics' cluster says so when a storage node did not answer. */
+  readonly isPartial?: unknown;
   readonly data?: { readonly resultType?: unknown; readonly result?: unknown } | null;
 }
 
@@ -63,6 +65,7 @@ function parseJson(body: Buffer, asked: Asked): RangeAnswer {
   const warnings = Array.isArray(envelope.warnings)
     ? envelope.warnings.map((text) => quote(String(text)))
     : [];
+  if (envelope.isPartial === true) warnings.push('the server marks its answer as partial');
   return {
     series: result.map((entry: unknown) => toSeries(entry, about)),
     warnings: warnings.filter((text) => !HINT.test(text)),

@@ -359,6 +359,16 @@ describe('the Prometheus client', () => {
     expect((await clientFor(url).client.queryRange(range, never())).warnings).toEqual(['store gone']);
   });
 
+  it('takes an answer that the server marks as partial for one, and one that it marks as whole for whole', async () => {
+    const marked = (isPartial: boolean) => matrix([], { isPartial });
+    const partial = await start({ text: marked(true) });
+    expect((await clientFor(partial).client.queryRange(range, never())).warnings).toEqual([
+      'the server marks its answer as partial',
+    ]);
+    const whole = await start({ text: marked(false) });
+    expect((await clientFor(whole).client.queryRange(range, never())).warnings).toEqual([]);
+  });
+
   it('takes a hint about the query for no warning', async () => {
     const hint = 'PromQL info: metric might not be a counter, name does not end in _total: "x" (1:6)';
     const url = await start({

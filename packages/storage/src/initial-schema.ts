@@ -59,6 +59,7 @@ async function createInputs(tables: Tables): Promise<void> {
       line_count: 'integer!',
       row_count: 'integer!',
       held_line_count: 'integer!',
+      failed_line_count: 'integer!',
     },
     { primaryKey: ['day'] },
   );
@@ -81,6 +82,7 @@ async function createInputs(tables: Tables): Promise<void> {
       currency: 'text!',
       samples_seen: 'integer',
       samples_expected: 'integer',
+      definition: 'text',
       metadata: 'text!',
     },
     { primaryKey: ['line_key'], references: { line_key: 'line_keys.line_key' } },
@@ -103,6 +105,7 @@ async function createUsage(tables: Tables): Promise<void> {
       samples_expected: 'integer!',
       outcome: 'text!',
       has_resources: 'integer!',
+      definition: 'text!',
       digest: 'text!',
     },
     { primaryKey: ['day', 'query_id'], clustered: true, references: { query_id: 'names.name_id' } },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compareKeys } from '@chargeback/money';
-import type { BillingLineItem, Json, UsageDay } from '@chargeback/plugin-api';
+import type { BillingLineItem, Json } from '@chargeback/plugin-api';
+import type { GatheredUsage } from './store.ts';
 
 /** Digest of a bill, whatever order its lines arrived in. */
 export function linesDigest(lines: readonly BillingLineItem[]): string {
@@ -24,6 +25,7 @@ function lineFields(line: BillingLineItem): unknown[] {
     line.totalCost.units.toString(),
     line.totalCost.currency,
     line.coverage === null ? null : [line.coverage.samplesSeen, line.coverage.samplesExpected],
+    line.definition ?? null,
     withSortedKeys(line.metadata),
   ];
 }
@@ -40,10 +42,11 @@ function withSortedKeys(value: Json): Json {
 }
 
 /** Digest of one query's usage on one day, whatever order its entries arrived in. */
-export function usageDigest({ queryKey, totals, coverage, outcome }: UsageDay): string {
+export function usageDigest({ queryKey, totals, coverage, outcome, definition }: GatheredUsage): string {
   const { resourceIds, identityIds, values } = totals;
   const hash = createHash('sha256');
-  const head = [queryKey, outcome, coverage.samplesSeen, coverage.samplesExpected, resourceIds !== null];
+  const { samplesSeen, samplesExpected } = coverage;
+  const head = [queryKey, definition ?? '', outcome, samplesSeen, samplesExpected, resourceIds !== null];
   let text = `${JSON.stringify(head)}\n`;
   for (const index of entryOrder(resourceIds, identityIds, values)) {
     const resourceId = resourceIds?.[index] ?? '';

@@ -13,6 +13,7 @@ export interface ReconciliationPart {
   readonly billed?: bigint;
   /** Of `billed`, lines whose calculation is held. */
   readonly heldBilled?: bigint;
+  readonly heldLines?: number;
   /** The bill as it was when the rows were calculated, without held lines. */
   readonly accounted?: bigint;
   readonly retained?: bigint;
@@ -29,6 +30,7 @@ interface Sums {
   unallocated: bigint;
   retained: bigint;
   held: bigint;
+  heldLines: number;
 }
 
 /**
@@ -49,6 +51,7 @@ export function reconciliationRows(
     sums.allocated += part.allocated ?? 0n;
     sums.unallocated += part.unallocated ?? 0n;
     sums.retained += part.retained ?? 0n;
+    sums.heldLines += part.heldLines ?? 0;
     sums.held += part.state === 'gathered' ? billed - (part.accounted ?? 0n) : (part.heldBilled ?? 0n);
   }
   return [...groups.values()]
@@ -71,7 +74,8 @@ function groupOf(
   const group = JSON.stringify([date, key, currency]);
   let sums = groups.get(group);
   if (!sums) {
-    sums = { key, date, currency, billed: 0n, allocated: 0n, unallocated: 0n, retained: 0n, held: 0n };
+    const nothing = { billed: 0n, allocated: 0n, unallocated: 0n, retained: 0n, held: 0n, heldLines: 0 };
+    sums = { key, date, currency, ...nothing };
     groups.set(group, sums);
   }
   return sums;

@@ -63,6 +63,7 @@ export interface DateStateTable {
   line_count: number;
   row_count: number;
   held_line_count: number;
+  failed_line_count: number;
 }
 
 export interface BillingLineTable {
@@ -80,6 +81,7 @@ export interface BillingLineTable {
   currency: string;
   samples_seen: number | null;
   samples_expected: number | null;
+  definition: string | null;
   metadata: string;
 }
 
@@ -91,6 +93,7 @@ export interface UsageCoverageTable {
   outcome: string;
   /** 1 when the query has a resource label; then `usage_rows.resource_id` is a name, else 0. */
   has_resources: number;
+  definition: string;
   digest: string;
 }
 

@@ -11,6 +11,7 @@ import type {
   Inventory,
   IsoDate,
   Problem,
+  Resource,
   ResourceBatch,
   TierAttempt,
   UsageDay,
@@ -18,13 +19,34 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 
+/** An answer with the digest of the question, so that a later answer can be told from one to another question. */
+export interface GatheredUsage extends UsageDay {
+  readonly definition?: string;
+}
+
+/** How well a stored query was answered. */
+export interface UsageSummary {
+  readonly coverage: Coverage;
+  readonly outcome: UsageOutcome;
+  /** Empty when the answer was stored without one. */
+  readonly definition: string;
+}
+
+/** One entry for each lifetime, in order of id and then of time: what was deleted and came back has two. */
+export interface Lifetimes {
+  readonly resources: readonly Resource[];
+  readonly identities: readonly Identity[];
+}
+
 /** The inputs of one UTC day, written together in one transaction. */
 export interface GatheredDay {
   readonly date: IsoDate;
   /** The whole bill of the day: stored lines that are not here are withdrawn. */
   readonly lines: readonly BillingLineItem[];
   /** Replaces the stored usage of each query named; queries not named keep what they have. */
-  readonly usage: readonly UsageDay[];
+  readonly usage: readonly GatheredUsage[];
+  /** Identities seen in the day's metrics: they exist from this day or an earlier one. */
+  readonly observed?: readonly Identity[];
   /** Digest of the settings that decide what is gathered. */
   readonly gatherFingerprint: string;
   /** True when nothing is missing, so that a source that does not restate need not be asked again. */
@@ -51,16 +73,16 @@ export interface DateState {
   readonly lineCount: number;
   readonly rowCount: number;
   readonly heldLineCount: number;
+  /** Lines whose allocation failed and whose cost went to UNALLOCATED. */
+  readonly failedLineCount: number;
 }
 
 /** Stored usage of one query on one day. */
-export interface StoredUsage {
+export interface StoredUsage extends UsageSummary {
   readonly queryKey: string;
   readonly resourceIds: readonly string[] | null;
   readonly identityIds: readonly string[];
   readonly values: readonly number[];
-  readonly coverage: Coverage;
-  readonly outcome: UsageOutcome;
 }
 
 export interface StoredDay {
@@ -174,6 +196,8 @@ export interface ReconciliationRow {
   /** Cost of lines that are not calculated yet. */
   readonly held: bigint;
   readonly difference: bigint;
+  /** Lines that are held, also those whose cost is not known and stands at 0. */
+  readonly heldLines: number;
 }
 
 /**
@@ -189,27 +213,35 @@ export interface Store extends AsyncDisposable {
    * from metrics has its beginning moved to the earlier of the two.
    */
   observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void>;
+  /** Gives identities known only from metrics another type, name and metadata. */
+  describeIdentities(identities: readonly Identity[]): Promise<void>;
   /** Everything whose lifetime overlaps the window, in order of id. */
   loadInventory(window: Window): Promise<Inventory>;
-  /** Instants inside the window at which a lifetime begins or ends, ascending: between two the inventory is the same. */
-  inventoryChanges(window: Window): Promise<Date[]>;
+  /** Every lifetime of every resource, and the lifetimes of identities that overlap the window. */
+  loadLifetimes(window: Window): Promise<Lifetimes>;
 
   saveGatheredDay(day: GatheredDay): Promise<DateState>;
   /** States of the days that have inputs, ascending. */
   dateStates(window: Window): Promise<DateState[]>;
+  /** The first day that has inputs; null when none has. */
+  firstDate(): Promise<IsoDate | null>;
   /** Undefined when the day has no inputs. */
   loadDay(date: IsoDate): Promise<StoredDay | undefined>;
+  /** The stored bill of a day, sorted by line id; empty when the day has no inputs. */
+  loadLines(date: IsoDate): Promise<readonly BillingLineItem[]>;
+  /** Ids of the resources that the day's bill names. */
+  lineResources(date: IsoDate): Promise<readonly string[]>;
   /** Coverage of each stored query of a day, without its rows. */
-  usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, { coverage: Coverage; outcome: UsageOutcome }>>;
+  usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, UsageSummary>>;
   saveCalculatedDay(day: CalculatedDay): Promise<void>;
 
   startRun(runId: string, startedAt: Date): Promise<void>;
   finishRun(run: RunRecord): Promise<void>;
   /** Newest first. */
   runs(limit: number): Promise<RunRecord[]>;
-  /** Replaces the problems of a stage (`gather`, `emit`) on the days named, or without a day when the list is empty. */
+  /** Replaces the problems of a stage on the days named, or without a day when the list is empty. */
   saveProblems(
-    stage: 'gather' | 'emit',
+    stage: 'gather' | 'calculate' | 'emit',
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void>;

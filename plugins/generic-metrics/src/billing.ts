@@ -1,10 +1,11 @@
-import { Decimal, formatMoney, type Money, moneyFromDecimal } from '@chargeback/money';
+import { Decimal, formatMoney, type Money, MoneyError, moneyFromDecimal } from '@chargeback/money';
 import {
   type BillingBatch,
   type BillingLineItem,
   type Coverage,
   daysOf,
   type IsoDate,
+  makeProblem,
   type Metadata,
   type Problem,
   startOfDay,
@@ -31,7 +32,7 @@ export async function constructBill(
   for (const date of daysOf(request.window)) {
     for (const [index, costType] of settings.cost_types.entries()) {
       const day = measured[index]?.get(date);
-      lines.push(lineOf(settings, costType, { date, day }));
+      lines.push(billableLine(settings, costType, { date, day, problems }));
       // The line's coverage decides whether it is held; the cause must not hold its siblings.
       for (const problem of day?.problems ?? []) problems.push({ ...problem, severity: 'warning', date });
     }
@@ -71,6 +72,31 @@ interface MeasuredDay {
   readonly day: DailyTotal | undefined;
 }
 
+/**
+ * A cost that no ledger can hold comes from an absurd sample: the line then rests on none, so that it is held
+ * by itself. Where missing usage is not to hold a line, the day is held instead: a made-up 0 is no cost.
+ */
+function billableLine(
+  settings: Settings,
+  costType: CostType,
+  measured: MeasuredDay & { readonly problems: Problem[] },
+): BillingLineItem {
+  try {
+    return lineOf(settings, costType, measured);
+  } catch (cause) {
+    if (!(cause instanceof MoneyError) || cause.code !== 'CB_MONEY_TOO_LARGE') throw cause;
+    const severity = settings.missing_usage === 'fallback' ? 'error' : 'warning';
+    const { date, day } = measured;
+    const message = `${costType.name}: ${cause.message}`;
+    measured.problems.push(makeProblem(cause.code, message, { severity, date, path: costType.name }));
+    const coverage = { samplesSeen: 0, samplesExpected: coverageOf(day).samplesExpected };
+    return lineOf(settings, costType, {
+      date,
+      day: { date, value: null, instants: 0, coverage, problems: [] },
+    });
+  }
+}
+
 function lineOf(settings: Settings, costType: CostType, { date, day }: MeasuredDay): BillingLineItem {
   const { quantity, estimated } = quantityOf(costType, day, settings.missing_usage === 'estimate');
   const cost = moneyFromDecimal(quantity.times(costType.rate), settings.currency);
@@ -85,9 +111,17 @@ function lineOf(settings: Settings, costType: CostType, { date, day }: MeasuredD
     quantity,
     unitPrice: costType.rate,
     totalCost: cost.amount,
-    coverage: costType.cost_quantity.type === 'fixed' ? null : coverageOf(day),
+    ...(costType.cost_quantity.type === 'fixed'
+      ? { coverage: null }
+      : { coverage: coverageOf(day), definition: definitionOf(settings, costType) }),
     metadata: metadataOf(cost.rounded ? quantity.times(costType.rate) : null, cost.amount, estimated),
   };
+}
+
+/** What the quantity was measured by: with another rate it is still the same quantity. */
+function definitionOf(settings: Settings, { cost_quantity: quantity }: CostType): string {
+  const estimated = settings.missing_usage === 'estimate';
+  return JSON.stringify([quantity, settings.metrics_step_seconds, estimated]);
 }
 
 /** Nothing measured is not "measured nothing": without an answer no sample was seen of those expected. */

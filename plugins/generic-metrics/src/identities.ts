@@ -10,19 +10,26 @@ export function staticIdentities({ identity_source: source }: Settings): Identit
     displayName: display_name ?? null,
     createdAt: null,
     deletedAt: null,
-    metadata: { team: team ?? source.principal_to_team[identity_id] ?? source.default_team },
+    metadata: { team: team ?? teamOf(source, identity_id) },
   }));
 }
 
 /** Describes a name that a metric carries. */
 export function principalIdentity({ identity_source: source }: Settings, principal: string): Identity {
-  const team = source.principal_to_team[principal] ?? source.default_team;
   return {
     identityId: principal,
     identityType: 'principal',
     displayName: principal,
     createdAt: null,
     deletedAt: null,
-    metadata: { team },
+    metadata: { team: teamOf(source, principal) },
   };
+}
+
+/** Names come from outside: one that is called `constructor` has no team of its own either. */
+function teamOf(
+  { principal_to_team: teams, default_team: otherwise }: Settings['identity_source'],
+  name: string,
+): string {
+  return Object.hasOwn(teams, name) ? teams[name]! : otherwise;
 }

@@ -126,6 +126,25 @@ describe('the constructed bill', () => {
     expect(formatMoney(line!.totalCost)).toBe('180.0000');
   });
 
+  it('holds a line by itself whose samples are absurd, and the day where nothing may be held', async () => {
+    const settings = { cost_types: [fixed('1', 1), network('sum(increase(bytes[1h]))', '1000000')] };
+    const absurd = (hour: number) => (hour % 240 === 30 ? 1e30 : 1);
+    const model = { metrics: [counter('bytes', absurd)] };
+    for (const [missing, severity] of [
+      ['hold', 'warning'],
+      ['fallback', 'error'],
+    ]) {
+      const batch = await bill({ ...settings, missing_usage: missing }, model, FEBRUARY);
+      const held = batch.lines.filter(({ coverage }) => coverage?.samplesSeen === 0);
+      expect(batch.lines).toHaveLength(20);
+      expect(held).toHaveLength(1);
+      expect(held[0]!.totalCost.units).toBe(0n);
+      expect(batch.problems).toMatchObject([
+        { code: 'CB_MONEY_TOO_LARGE', severity, date: held[0]!.timestamp.toISOString().slice(0, 10) },
+      ]);
+    }
+  });
+
   it('Storage costs (gauge metric, averaged): the mean of the samples × 24 hours', async () => {
     // The specification's three samples, held for eight hours each.
     const samples = [107_374_182_400, 112_742_891_520, 107_374_182_400];

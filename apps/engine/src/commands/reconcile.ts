@@ -1,8 +1,15 @@
 import { existsSync } from 'node:fs';
 import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
-import { ChargebackError, ERROR_CODES, type ErrorCode } from '@chargeback/plugin-api';
-import { amountText, paintFor, renderTable } from '../output/format.ts';
+import {
+  ChargebackError,
+  daysOf,
+  ERROR_CODES,
+  type ErrorCode,
+  type IsoDate,
+  type Window,
+} from '@chargeback/plugin-api';
+import { amountText, dateRanges, paintFor, renderTable } from '../output/format.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants } from '../tenants.ts';
 import { type DateRange, runWindow } from '../window.ts';
@@ -33,12 +40,43 @@ export async function reconcile(options: ReconcileOptions, context: ProcessConte
   await using store: Store = await tenant.openStore();
   const rows = await store.reconcile(window, options.by);
   const totals = totalsOf(rows);
-  if (options.json) context.stdout.write(`${JSON.stringify(jsonOf(options, rows, totals), undefined, 2)}\n`);
-  else context.stdout.write(renderReconciliation(rows, totals, context.stdout));
+  const missing = await missingDays(store, window);
+  if (options.json) {
+    const report = { ...jsonOf(options, rows, totals), missing_days: missing };
+    context.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  } else {
+    context.stdout.write(renderReconciliation(rows, totals, context.stdout));
+    context.stdout.write(notesOf(totals, missing, context.stdout));
+  }
   return totals.every(({ difference }) => difference === 0n) &&
     rows.every(({ difference }) => difference === 0n)
     ? 0
     : ERROR_CODES[DIFFERENCE].exitCode;
+}
+
+/** Days since the tenant's first that have no inputs: what they cost is in none of the sums. */
+async function missingDays(store: Store, window: Window): Promise<IsoDate[]> {
+  const first = await store.firstDate();
+  const known = new Set((await store.dateStates(window)).map(({ date }) => date));
+  return daysOf(window).filter((date) => first !== null && date > first && !known.has(date));
+}
+
+function notesOf(
+  totals: readonly ReconciliationRow[],
+  missing: readonly IsoDate[],
+  stream: NodeJS.WriteStream,
+): string {
+  const paint = paintFor(stream);
+  const held = totals.reduce((sum, { heldLines }) => sum + heldLines, 0);
+  const notes: string[] = [];
+  if (held > 0) {
+    const lines = held === 1 ? '1 line is' : `${held} lines are`;
+    notes.push(`${lines} held: what was measured for them is not whole, so their cost may still change.`);
+  }
+  if (missing.length > 0) {
+    notes.push(`No inputs for ${dateRanges(missing)}: what these days cost is in none of the sums.`);
+  }
+  return notes.map((note) => `${paint.warn('!')} ${note}\n`).join('');
 }
 
 /** One total per currency: amounts of different currencies are never added. */
@@ -60,6 +98,7 @@ function addRows(sum: ReconciliationRow, row: ReconciliationRow): Reconciliation
     retained: sum.retained + row.retained,
     held: sum.held + row.held,
     difference: sum.difference + row.difference,
+    heldLines: sum.heldLines + row.heldLines,
   };
 }
 
@@ -119,6 +158,7 @@ function jsonRow(row: ReconciliationRow): object {
     unallocated: formatUnits(row.unallocated),
     retained: formatUnits(row.retained),
     held: formatUnits(row.held),
+    held_lines: row.heldLines,
     difference: formatUnits(row.difference),
   };
 }

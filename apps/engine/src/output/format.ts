@@ -1,3 +1,4 @@
+import { dayWindow, type IsoDate, isoDateOf } from '@chargeback/plugin-api';
 import { styleText } from 'node:util';
 import { formatUnits } from '@chargeback/money';
 import { getBorderCharacters, table } from 'table';
@@ -68,4 +69,15 @@ export function renderTable(columns: readonly TableColumn[], rows: readonly (rea
     })),
     drawHorizontalLine: (index) => index === 1,
   });
+}
+
+/** Days in order as few words: `2026-02-03 to 2026-02-05, 2026-02-09`. */
+export function dateRanges(dates: readonly IsoDate[]): string {
+  const ranges: [IsoDate, IsoDate][] = [];
+  for (const date of dates) {
+    const last = ranges.at(-1);
+    if (last && isoDateOf(dayWindow(last[1]).end) === date) last[1] = date;
+    else ranges.push([date, date]);
+  }
+  return ranges.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(', ');
 }

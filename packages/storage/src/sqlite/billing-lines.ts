@@ -43,7 +43,7 @@ function insertLine(
     .statement(
       `insert into billing_lines (line_key, day, timestamp, granularity, resource_id, environment_id,
          product_category, product_type, quantity, unit_price, total_units, currency, samples_seen,
-         samples_expected, metadata) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         samples_expected, definition, metadata) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(
       key,
@@ -60,6 +60,7 @@ function insertLine(
       line.totalCost.currency,
       line.coverage?.samplesSeen ?? null,
       line.coverage?.samplesExpected ?? null,
+      line.definition ?? null,
       metadataText(line.metadata),
     );
 }
@@ -74,10 +75,20 @@ export function deleteUnusedKeys(database: SqliteDatabase, day: DayNumber): void
   database
     .statement(
       `delete from line_keys where day = ?
-         and line_key not in (select line_key from billing_lines where day = line_keys.day)
-         and line_key not in (select line_key from calculated_lines where day = line_keys.day)`,
+         and not exists (select 1 from billing_lines as billed where billed.line_key = line_keys.line_key)
+         and not exists (select 1 from calculated_lines as done where done.line_key = line_keys.line_key)`,
     )
     .run(day);
+}
+
+export function lineResources(database: SqliteDatabase, day: DayNumber): string[] {
+  const query = database.build
+    .selectFrom('billing_lines')
+    .select('resource_id')
+    .distinct()
+    .where('day', '=', day)
+    .where('resource_id', 'is not', null);
+  return database.all(query).flatMap(({ resource_id }) => resource_id ?? []);
 }
 
 /** The stored bill of a day, sorted by line id. */
@@ -102,6 +113,7 @@ export function loadLines(database: SqliteDatabase, day: DayNumber): BilledLine[
       unitPrice: new Decimal(row.unit_price),
       totalCost: { units: BigInt(row.total), currency: row.currency },
       coverage: coverageOf(row.samples_seen, row.samples_expected),
+      ...(row.definition === null ? {} : { definition: row.definition }),
       metadata: metadataOf(row.metadata),
     },
   }));

@@ -156,6 +156,10 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
   return sum;
 }
 
+function isFailed({ portions }: CalculatedLine): boolean {
+  return portions.some(({ detail }) => detail === 'ALLOCATION_FAILED');
+}
+
 function saveAttempts(database: SqliteDatabase, day: DayNumber, { lineId, attempts }: CalculatedLine): void {
   if (attempts === 0) {
     database.statement('delete from line_attempts where day = ? and line_id = ?').run(day, lineId);
@@ -182,6 +186,7 @@ function markCalculated(database: SqliteDatabase, day: DayNumber, calculated: Ca
         run_id: calculated.runId,
         row_count: rowCount,
         held_line_count: calculated.lines.filter(({ state }) => state === 'held').length,
+        failed_line_count: calculated.lines.filter(isFailed).length,
       })
       .where('day', '=', day),
   );

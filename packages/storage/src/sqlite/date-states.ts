@@ -1,4 +1,4 @@
-import type { Window } from '@chargeback/plugin-api';
+import type { IsoDate, Window } from '@chargeback/plugin-api';
 import type { Selectable } from 'kysely';
 import { type DayNumber, dayRangeOf, instantOf, isoDateOfDay, nullableInstantOf } from '../convert.ts';
 import type { DateStateTable } from '../schema.ts';
@@ -16,6 +16,12 @@ export function loadDateStates(database: SqliteDatabase, window: Window): DateSt
     .where('day', '<', end)
     .orderBy('day');
   return database.read(() => database.all(query)).map(dateStateOf);
+}
+
+export function loadFirstDate(database: SqliteDatabase): IsoDate | null {
+  const query = database.build.selectFrom('date_states').select('day').orderBy('day').limit(1);
+  const row = database.read(() => database.first(query));
+  return row ? isoDateOfDay(row.day) : null;
 }
 
 export function dateStateRow(database: SqliteDatabase, day: DayNumber): DateStateRow | undefined {
@@ -36,5 +42,6 @@ export function dateStateOf(row: DateStateRow): DateState {
     lineCount: row.line_count,
     rowCount: row.row_count,
     heldLineCount: row.held_line_count,
+    failedLineCount: row.failed_line_count,
   };
 }

@@ -1,10 +1,11 @@
-import type { IsoDate } from '@chargeback/plugin-api';
+import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import type { DateState, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
 import { dateStateOf, type DateStateRow, dateStateRow } from './date-states.ts';
 import type { Names } from './names.ts';
+import { observeIdentities } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadUsage, saveUsage, usageDigests } from './usage.ts';
 
@@ -16,6 +17,7 @@ export function saveGatheredDay(database: SqliteDatabase, names: Names, gathered
   const day = dayNumberOf(gathered.date);
   return database.write(() => {
     const before = dateStateRow(database, day);
+    if (gathered.observed) observeIdentities(database, gathered.observed, startOfDay(gathered.date));
     const lines = linesDigest(gathered.lines);
     if (lines !== before?.lines_digest) replaceLines(database, day, gathered.lines);
     const digests = usageDigests(database, day);
@@ -27,7 +29,7 @@ export function saveGatheredDay(database: SqliteDatabase, names: Names, gathered
     const changed = inputs !== before?.input_digest;
     const row: DateStateRow = {
       ...(before ?? NEVER_CALCULATED),
-      ...(changed ? { state: 'gathered', held_line_count: 0 } : {}),
+      ...(changed ? { state: 'gathered', held_line_count: 0, failed_line_count: 0 } : {}),
       day,
       gather_fingerprint: gathered.gatherFingerprint,
       complete: gathered.complete ? 1 : 0,
@@ -54,6 +56,7 @@ const NEVER_CALCULATED = {
   run_id: null,
   row_count: 0,
   held_line_count: 0,
+  failed_line_count: 0,
 };
 
 export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): StoredDay | undefined {

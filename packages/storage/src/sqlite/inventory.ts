@@ -1,8 +1,9 @@
 import { compareKeys } from '@chargeback/money';
 import type { Identity, Inventory, Resource, Window } from '@chargeback/plugin-api';
 import { sql } from 'kysely';
-import { instantOf, metadataOf, nullableInstantOf } from '../convert.ts';
+import { metadataOf, nullableInstantOf } from '../convert.ts';
 import type { IdentityTable, ResourceTable } from '../schema.ts';
+import type { Lifetimes } from '../store.ts';
 import { chunksOf } from './chunks-of.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -41,20 +42,24 @@ function overlapping(database: SqliteDatabase, table: 'resources' | 'identities'
     .orderBy(sql.ref(`${key}_key`));
 }
 
-/** Instants strictly inside the window: one at its start changes nothing within it. */
-export function inventoryChanges(database: SqliteDatabase, window: Window): Date[] {
-  const within = (table: 'resources' | 'identities', column: 'created_at' | 'deleted_at') =>
-    database.build
-      .selectFrom(table)
-      .select(sql.ref<number>(column).as('instant'))
-      .where(column, '>', window.start.getTime())
-      .where(column, '<', window.end.getTime());
-  const query = within('resources', 'created_at')
-    .union(within('resources', 'deleted_at'))
-    .union(within('identities', 'created_at'))
-    .union(within('identities', 'deleted_at'))
-    .orderBy('instant');
-  return database.read(() => database.all(query)).map(({ instant }) => instantOf(instant));
+export function loadLifetimes(database: SqliteDatabase, window: Window): Lifetimes {
+  const resources = database.build
+    .selectFrom('resources')
+    .selectAll()
+    .orderBy('resource_id')
+    .orderBy('resource_key');
+  return database.read(() => ({
+    resources: inOrder(
+      database.all(resources).map((row) => resourceOf(row)),
+      ({ resourceId }) => resourceId,
+    ),
+    identities: inOrder(
+      database
+        .all(overlapping(database, 'identities', window).selectAll())
+        .map((row) => identityOf(row as IdentityRow)),
+      ({ identityId }) => identityId,
+    ),
+  }));
 }
 
 export function loadIdentities(
@@ -76,15 +81,20 @@ export function loadIdentities(
   return found;
 }
 
-/** Of two lifetimes of one id the later one counts; the database's order may differ from code units. */
+/** Of two lifetimes of one id the later one counts. */
 function latestById<Item>(items: readonly Item[], idOf: (item: Item) => string): Map<string, Item> {
-  const latest = new Map(items.map((item) => [idOf(item), item]));
+  return new Map(inOrder(items, idOf).map((item) => [idOf(item), item]));
+}
+
+/** In code-unit order of the ids, which the database's may not be; looking costs less than sorting. */
+function inOrder<Item>(items: readonly Item[], idOf: (item: Item) => string): readonly Item[] {
   let before = '';
-  for (const id of latest.keys()) {
-    if (id < before) return new Map([...latest].toSorted(([left], [right]) => compareKeys(left, right)));
+  for (const item of items) {
+    const id = idOf(item);
+    if (id < before) return items.toSorted((left, right) => compareKeys(idOf(left), idOf(right)));
     before = id;
   }
-  return latest;
+  return items;
 }
 
 function resourceOf(row: ResourceRow): Resource {

@@ -25,6 +25,7 @@ interface GroupRow {
   readonly line_id: string | null;
   readonly currency: string;
   readonly state: string;
+  readonly counted: number;
   readonly first_high: string;
   readonly first_low: string;
   readonly second_high: string;
@@ -40,9 +41,15 @@ function billParts(database: SqliteDatabase, window: Window, byLine: boolean): R
     currency: sql`source.currency`,
     first: sql`source.total_units`,
     second: held,
+    counted: sql`case when calculated.state = 'held' then 1 else 0 end`,
     byLine,
   });
-  return rows.map((row) => ({ ...partOf(row), billed: firstOf(row), heldBilled: secondOf(row) }));
+  return rows.map((row) => ({
+    ...partOf(row),
+    billed: firstOf(row),
+    heldBilled: secondOf(row),
+    heldLines: row.counted,
+  }));
 }
 
 function calculationParts(database: SqliteDatabase, window: Window, byLine: boolean): ReconciliationPart[] {
@@ -76,6 +83,8 @@ interface Grouping {
   readonly currency: RawBuilder<unknown>;
   readonly first: RawBuilder<unknown>;
   readonly second: RawBuilder<unknown>;
+  /** 1 for each row to count. */
+  readonly counted?: RawBuilder<unknown>;
   readonly byLine: boolean;
 }
 
@@ -88,6 +97,7 @@ function groupRows(database: SqliteDatabase, window: Window, grouping: Grouping)
     select grouped.*, line_keys.line_id, date_states.state from (
       select source.day as day, ${lineKey} as line_key, ${currency} as currency,
         ${asText(firstHalves.high)} as first_high, ${asText(firstHalves.low)} as first_low,
+        sum(${grouping.counted ?? sql`0`}) as counted,
         ${asText(secondHalves.high)} as second_high, ${asText(secondHalves.low)} as second_low
       from ${from}
       where source.day >= ${first} and source.day < ${end}

@@ -86,6 +86,20 @@ export function observeIdentities(
   });
 }
 
+/** Identities that a listing knows keep what the listing says. */
+export function describeIdentities(database: SqliteDatabase, identities: readonly Identity[]): void {
+  const update = database.statement(
+    `update identities set identity_type = ?, display_name = ?, metadata = ?
+     where identity_id = ? and observed = 1`,
+  );
+  database.write(() => {
+    for (const identity of identitiesById(identities).values()) {
+      const { identityType, displayName, metadata, identityId } = identity;
+      update.run(identityType, displayName, metadataText(metadata), identityId);
+    }
+  });
+}
+
 interface IdentityWrite {
   readonly key: number | null;
   readonly createdAt: number | null;

@@ -1,5 +1,6 @@
 import type {
   Aggregation,
+  BillingLineItem,
   ChargebackRow,
   Identity,
   IdentityBatch,
@@ -9,11 +10,13 @@ import type {
   ResourceBatch,
   Window,
 } from '@chargeback/plugin-api';
+import { dayNumberOf } from '../convert.ts';
 import type {
   CalculatedDay,
   DateState,
   EmissionRecord,
   GatheredDay,
+  Lifetimes,
   ReconciliationGrouping,
   ReconciliationRow,
   RowDimension,
@@ -22,19 +25,20 @@ import type {
   Store,
   StoredDay,
 } from '../store.ts';
+import { lineResources, loadLines } from './billing-lines.ts';
 import { saveCalculatedDay } from './calculated-day.ts';
-import { loadDateStates } from './date-states.ts';
+import { loadDateStates, loadFirstDate } from './date-states.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, saveGatheredDay } from './gathered-day.ts';
-import { inventoryChanges, loadIdentities, loadInventory } from './inventory.ts';
+import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
 import type { Owner } from './migrate.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
-import { observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { describeIdentities, observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';
@@ -77,8 +81,12 @@ export class SqliteStore implements Store {
     return loadInventory(this.#database, window);
   }
 
-  async inventoryChanges(window: Window): Promise<Date[]> {
-    return inventoryChanges(this.#database, window);
+  async loadLifetimes(window: Window): Promise<Lifetimes> {
+    return loadLifetimes(this.#database, window);
+  }
+
+  async describeIdentities(identities: readonly Identity[]): Promise<void> {
+    describeIdentities(this.#database, identities);
   }
 
   async saveGatheredDay(day: GatheredDay): Promise<DateState> {
@@ -89,8 +97,21 @@ export class SqliteStore implements Store {
     return loadDateStates(this.#database, window);
   }
 
+  async firstDate(): Promise<IsoDate | null> {
+    return loadFirstDate(this.#database);
+  }
+
   async loadDay(date: IsoDate): Promise<StoredDay | undefined> {
     return loadDay(this.#database, this.#names, date);
+  }
+
+  async loadLines(date: IsoDate): Promise<readonly BillingLineItem[]> {
+    const lines = this.#database.read(() => loadLines(this.#database, dayNumberOf(date)));
+    return lines.map(({ line }) => line);
+  }
+
+  async lineResources(date: IsoDate): Promise<readonly string[]> {
+    return this.#database.read(() => lineResources(this.#database, dayNumberOf(date)));
   }
 
   async usageCoverage(date: IsoDate): ReturnType<Store['usageCoverage']> {
@@ -114,7 +135,7 @@ export class SqliteStore implements Store {
   }
 
   async saveProblems(
-    stage: 'gather' | 'emit',
+    stage: 'gather' | 'calculate' | 'emit',
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void> {

@@ -6,6 +6,9 @@ export function sqliteCodeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' && error.code.startsWith('SQLITE_') ? error.code : undefined;
 }
 
+/** What is wrong with a value, not with the database. */
+const REFUSALS = ['SQLITE_CONSTRAINT', 'SQLITE_MISMATCH', 'SQLITE_TOOBIG', 'SQLITE_RANGE'];
+
 export function isBusy(error: unknown): boolean {
   const code = sqliteCodeOf(error);
   return code !== undefined && (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED'));
@@ -32,6 +35,16 @@ export function storageError(
       cause: error,
       fix: 'Restore the file from a backup, or name another file in storage.connection_string.',
     });
+  }
+  if (REFUSALS.some((refusal) => code.startsWith(refusal))) {
+    return new ChargebackError(
+      'CB_STORAGE_REJECTED',
+      `the database refused a value: ${describeCause(error)}`,
+      {
+        path,
+        cause: error,
+      },
+    );
   }
   const what = code === 'SQLITE_FULL' ? 'the disk is full' : describeCause(error);
   const verb = otherwise === 'CB_STORAGE_OPEN' ? 'cannot be opened' : 'could not be written';

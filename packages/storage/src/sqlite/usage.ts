@@ -1,7 +1,7 @@
-import type { Coverage, IsoDate, UsageDay, UsageOutcome } from '@chargeback/plugin-api';
+import type { IsoDate, UsageOutcome } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { usageDigest } from '../input-digest.ts';
-import type { StoredUsage } from '../store.ts';
+import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
 import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -22,7 +22,7 @@ export function usageDigests(database: SqliteDatabase, day: DayNumber): Map<stri
 export function saveUsage(
   database: SqliteDatabase,
   names: Names,
-  { day, usage, stored }: { day: DayNumber; usage: UsageDay; stored: string | undefined },
+  { day, usage, stored }: { day: DayNumber; usage: GatheredUsage; stored: string | undefined },
 ): string {
   const digest = usageDigest(usage);
   if (digest === stored) return digest;
@@ -31,7 +31,7 @@ export function saveUsage(
   database
     .statement(
       `insert or replace into usage_coverage (day, query_id, samples_seen, samples_expected, outcome,
-         has_resources, digest) values (?, ?, ?, ?, ?, ?, ?)`,
+         has_resources, definition, digest) values (?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(
       day,
@@ -40,6 +40,7 @@ export function saveUsage(
       coverage.samplesExpected,
       outcome,
       totals.resourceIds === null ? 0 : 1,
+      usage.definition ?? '',
       digest,
     );
   database.statement('delete from usage_rows where day = ? and query_id = ?').run(day, queryId);
@@ -75,9 +76,7 @@ export function loadUsage(
       identityIds.push(names.nameOf(identityId));
       values.push(value);
     }
-    const coverage = { samplesSeen: row.samples_seen, samplesExpected: row.samples_expected };
-    const outcome = row.outcome as UsageOutcome;
-    usage.set(row.name, { queryKey: row.name, resourceIds, identityIds, values, coverage, outcome });
+    usage.set(row.name, { queryKey: row.name, resourceIds, identityIds, values, ...summaryOf(row) });
   }
   return usage;
 }
@@ -85,24 +84,32 @@ export function loadUsage(
 export function loadUsageCoverage(
   database: SqliteDatabase,
   date: IsoDate,
-): ReadonlyMap<string, { coverage: Coverage; outcome: UsageOutcome }> {
+): ReadonlyMap<string, UsageSummary> {
   const rows = database.read(() => coverageRows(database, dayNumberOf(date)));
-  return new Map(
-    rows.map((row) => [
-      row.name,
-      {
-        coverage: { samplesSeen: row.samples_seen, samplesExpected: row.samples_expected },
-        outcome: row.outcome as UsageOutcome,
-      },
-    ]),
-  );
+  return new Map(rows.map((row) => [row.name, summaryOf(row)]));
+}
+
+function summaryOf(row: ReturnType<typeof coverageRows>[number]): UsageSummary {
+  return {
+    coverage: { samplesSeen: row.samples_seen, samplesExpected: row.samples_expected },
+    outcome: row.outcome as UsageOutcome,
+    definition: row.definition,
+  };
 }
 
 function coverageRows(database: SqliteDatabase, day: DayNumber) {
   const query = database.build
     .selectFrom('usage_coverage')
     .innerJoin('names', 'name_id', 'query_id')
-    .select(['query_id', 'name', 'samples_seen', 'samples_expected', 'outcome', 'has_resources'])
+    .select([
+      'query_id',
+      'name',
+      'samples_seen',
+      'samples_expected',
+      'outcome',
+      'has_resources',
+      'definition',
+    ])
     .where('day', '=', day)
     .orderBy('name');
   return database.all(query);

@@ -12,6 +12,8 @@ export interface ScaleOptions {
   readonly queries?: number;
   /** Whole days of hourly increases. Default: 30. */
   readonly days?: number;
+  /** Principals appear one after another over the days instead of all at once. */
+  readonly appearing?: boolean;
   /** Midnight UTC after the last of them. */
   readonly endDate: Date;
   readonly seed?: number;
@@ -25,9 +27,11 @@ interface ScaleShape extends Required<ScaleOptions> {}
  * day has `identities × costTypes` rows: 75,000 in 30 days as it stands.
  */
 export function scaleModel(options: ScaleOptions): MetricsModel {
-  const { identities, queries, days, endDate, seed } = shapeOf(options);
+  const { identities, queries, days, endDate, seed, appearing } = shapeOf(options);
+  const start = endDate.getTime() - days * MILLISECONDS_PER_DAY;
+  const starts = (index: number) => new Date(start + (index % days) * MILLISECONDS_PER_DAY);
   return createMetricsModel({
-    window: { start: new Date(endDate.getTime() - days * MILLISECONDS_PER_DAY), end: endDate },
+    window: { start: new Date(start), end: endDate },
     metrics: Array.from({ length: Math.max(queries, 1) }, (_, metric) => ({
       name: metricName(metric),
       kind: 'counter' as const,
@@ -35,7 +39,8 @@ export function scaleModel(options: ScaleOptions): MetricsModel {
         const own = seedOf(seed, `${metric}/${index}`);
         const mean = 1_000_000 * (1 + (index % 7));
         const at = (hour: number): number => Math.floor(mean * (0.5 + noise(own, hour)));
-        return { labels: { principal: principalId(index) }, at };
+        const labels = { principal: principalId(index) };
+        return appearing ? { labels, at, starts: starts(index) } : { labels, at };
       }),
     })),
   });
@@ -87,8 +92,8 @@ function costType(
 }
 
 function shapeOf(options: ScaleOptions): ScaleShape {
-  const { identities = 500, costTypes = 5, days = 30, endDate, seed = 1 } = options;
-  return { identities, costTypes, queries: options.queries ?? costTypes, days, endDate, seed };
+  const { identities = 500, costTypes = 5, days = 30, endDate, seed = 1, appearing = false } = options;
+  return { identities, costTypes, queries: options.queries ?? costTypes, days, endDate, seed, appearing };
 }
 
 function metricName(index: number): string {

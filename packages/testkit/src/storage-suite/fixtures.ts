@@ -5,7 +5,6 @@ import {
   type IsoDate,
   type Resource,
   startOfDay,
-  type UsageDay,
   type Window,
 } from '@chargeback/plugin-api';
 import type {
@@ -13,6 +12,7 @@ import type {
   CalculatedLine,
   CalculatedPortion,
   GatheredDay,
+  GatheredUsage,
   Store,
 } from '@chargeback/storage';
 
@@ -80,8 +80,8 @@ type UsageEntry = readonly [resourceId: string, identityId: string, value: numbe
 export function usage(
   queryKey: string,
   entries: readonly UsageEntry[],
-  fields: Partial<UsageDay> = {},
-): UsageDay {
+  fields: Partial<GatheredUsage> = {},
+): GatheredUsage {
   return {
     date: DAY,
     queryKey,

@@ -27,7 +27,7 @@ import {
 export function testGatheredDays(runner: TestRunner, makeStore: MakeStore): void {
   storeTests(runner, makeStore, { topic: 'inputs of a day', declare: [declareInputs] });
   storeTests(runner, makeStore, { topic: 'usage of a day', declare: [declareUsage, declareUnstorable] });
-  storeTests(runner, makeStore, { topic: 'state of a day', declare: [declareStates] });
+  storeTests(runner, makeStore, { topic: 'state of a day', declare: [declareStateLists, declareStates] });
   storeTests(runner, makeStore, { topic: 'digest of the inputs', declare: [declareDigest] });
 }
 
@@ -131,7 +131,9 @@ function declareUsage(test: StoreTest): void {
 
   test('is replaced for the queries named and kept for the others', async (store) => {
     await store.saveGatheredDay(
-      gathered([], { usage: [usage('a', [['r', 'x', 1]]), usage('b', [['r', 'x', 2]])] }),
+      gathered([], {
+        usage: [usage('a', [['r', 'x', 1]]), usage('b', [['r', 'x', 2]], { definition: 'sum(b)' })],
+      }),
     );
     const less = { samplesSeen: 1, samplesExpected: 24 };
     await store.saveGatheredDay(
@@ -141,8 +143,8 @@ function declareUsage(test: StoreTest): void {
     assert.deepEqual([stored.get('a')?.identityIds, stored.get('a')?.values], [['y'], [3]]);
     assert.deepEqual([stored.get('b')?.identityIds, stored.get('b')?.values], [['x'], [2]]);
     assert.deepEqual(Object.fromEntries(await store.usageCoverage(DAY)), {
-      a: { coverage: less, outcome: 'partial' },
-      b: { coverage: { samplesSeen: 24, samplesExpected: 24 }, outcome: 'complete' },
+      a: { coverage: less, outcome: 'partial', definition: '' },
+      b: { coverage: { samplesSeen: 24, samplesExpected: 24 }, outcome: 'complete', definition: 'sum(b)' },
     });
     assert.equal((await store.usageCoverage(NEXT_DAY)).size, 0);
   });
@@ -158,7 +160,7 @@ function declareUnstorable(test: StoreTest): void {
     ]);
     await assertRejects(
       store.saveGatheredDay(gathered([line('b')], { usage: [broken] })),
-      'CB_STORAGE_WRITE',
+      'CB_STORAGE_REJECTED',
     );
     assert.deepEqual(await store.dateStates(FEBRUARY), before);
     assert.deepEqual((await store.loadDay(DAY))?.lines, [line('a')]);
@@ -184,22 +186,17 @@ function declareStates(test: StoreTest): void {
       lineCount: 2,
       rowCount: 0,
       heldLineCount: 0,
+      failedLineCount: 0,
     });
-    assert.deepEqual(await (await reopen()).dateStates(FEBRUARY), [saved]);
-  });
-
-  test('is listed by day for the days that begin in the window', async (store) => {
-    for (const date of ['2026-02-28', '2026-03-01', '2026-01-31', '2026-02-01']) {
-      await store.saveGatheredDay(gathered([], { date }));
-    }
-    const dates = async (first: string, end: string) =>
-      (await store.dateStates(windowOf(first, end))).map(({ date }) => date);
-    assert.deepEqual(await dates('2026-02-01', '2026-03-01'), ['2026-02-01', '2026-02-28']);
-    assert.deepEqual(await dates('2026-01-31T00:00:01Z', '2026-03-01T00:00:01Z'), [
-      '2026-02-01',
-      '2026-02-28',
-      '2026-03-01',
-    ]);
+    assert.equal(await store.firstDate(), DAY);
+    const again = await reopen();
+    assert.deepEqual(await again.dateStates(FEBRUARY), [saved]);
+    assert.deepEqual(
+      (await again.loadLines(DAY)).map(({ lineId }) => lineId),
+      ['a', 'b'],
+    );
+    assert.deepEqual(await again.lineResources(DAY), ['cluster-1']);
+    assert.deepEqual(await again.loadLines(NEXT_DAY), []);
   });
 
   test('stays calculated when the same inputs are gathered again', async (store) => {
@@ -280,5 +277,27 @@ function declareDigest(test: StoreTest): void {
       digests.add((await store.saveGatheredDay({ ...variant, date })).inputDigest);
     }
     assert.equal(digests.size, variants.length);
+  });
+}
+
+function declareStateLists(test: StoreTest): void {
+  test('knows its first day, and that there is none yet', async (store) => {
+    assert.equal(await store.firstDate(), null);
+    for (const date of ['2026-02-28', '2026-01-31']) await store.saveGatheredDay(gathered([], { date }));
+    assert.equal(await store.firstDate(), '2026-01-31');
+  });
+
+  test('is listed by day for the days that begin in the window', async (store) => {
+    for (const date of ['2026-02-28', '2026-03-01', '2026-01-31', '2026-02-01']) {
+      await store.saveGatheredDay(gathered([], { date }));
+    }
+    const dates = async (first: string, end: string) =>
+      (await store.dateStates(windowOf(first, end))).map(({ date }) => date);
+    assert.deepEqual(await dates('2026-02-01', '2026-03-01'), ['2026-02-01', '2026-02-28']);
+    assert.deepEqual(await dates('2026-01-31T00:00:01Z', '2026-03-01T00:00:01Z'), [
+      '2026-02-01',
+      '2026-02-28',
+      '2026-03-01',
+    ]);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Identity, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
-import { FEBRUARY, identity, NOW, resource, windowOf } from './fixtures.ts';
+import { FEBRUARY, gathered, identity, line, NOW, resource, windowOf } from './fixtures.ts';
 import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
 
 const date = (text: string) => new Date(text);
@@ -10,7 +10,10 @@ const MARCH = windowOf('2026-03-01', '2026-04-01');
 
 export function testInventory(runner: TestRunner, makeStore: MakeStore): void {
   storeTests(runner, makeStore, { topic: 'inventory of a store', declare: [declareListing] });
-  storeTests(runner, makeStore, { topic: 'lifetimes in a store', declare: [declareLifetimes] });
+  storeTests(runner, makeStore, {
+    topic: 'lifetimes in a store',
+    declare: [declareLifetimes, declareAllLifetimes],
+  });
   storeTests(runner, makeStore, { topic: 'identities seen in metrics', declare: [declareObserved] });
 }
 
@@ -126,19 +129,27 @@ function declareLifetimes(test: StoreTest): void {
     const march = (await store.loadInventory(MARCH)).resources.get('r');
     assert.deepEqual([march?.createdAt, march?.deletedAt], [date('2026-03-01'), null]);
   });
+}
 
-  test('names the instants at which the inventory changes inside a window', async (store) => {
-    await list(
-      store,
-      identity('a', { createdAt: FEBRUARY.start, deletedAt: date('2026-02-20') }),
-      identity('b', { createdAt: date('2026-02-10'), deletedAt: FEBRUARY.end }),
-      identity('c', { createdAt: date('2026-01-10'), deletedAt: date('2026-03-10') }),
-    );
-    const resources = [resource('r', { createdAt: date('2026-02-05'), deletedAt: date('2026-02-20') })];
-    await store.saveResources({ authoritativeFor: [], resources }, NOW);
+function declareAllLifetimes(test: StoreTest): void {
+  test('are all told at once: those of resources ever, those of identities in a window', async (store) => {
+    const lives = [
+      { createdAt: date('2025-12-01'), deletedAt: date('2026-01-05') },
+      { createdAt: date('2026-02-05'), deletedAt: null },
+    ];
+    for (const life of lives) {
+      await store.saveResources({ authoritativeFor: [], resources: [resource('r', life)] }, NOW);
+      await list(store, identity('b', life));
+    }
+    await list(store, identity('a', { deletedAt: date('2026-02-10') }), identity('late', { createdAt: NOW }));
+    const { resources, identities } = await store.loadLifetimes(FEBRUARY);
     assert.deepEqual(
-      await store.inventoryChanges(FEBRUARY),
-      ['2026-02-05', '2026-02-10', '2026-02-20'].map(date),
+      resources,
+      lives.map((life) => resource('r', life)),
+    );
+    assert.deepEqual(
+      identities.filter(({ identityId }) => identityId !== UNALLOCATED),
+      [identity('a', { deletedAt: date('2026-02-10') }), identity('b', lives[1])],
     );
   });
 }
@@ -168,6 +179,29 @@ function declareObserved(test: StoreTest): void {
     assert.equal((await find(store, 'a'))?.displayName, 'A');
     await list(store, identity('a'));
     assert.equal(await created(store), null);
+  });
+
+  test('are recorded with the inputs of the day they were seen on, or not at all', async (store) => {
+    await store.saveGatheredDay(gathered([], { date: '2026-02-05', observed: [identity('a')] }));
+    assert.deepEqual(await created(store), date('2026-02-05'));
+    const twice = [line('same'), line('same')];
+    await assert.rejects(
+      store.saveGatheredDay(
+        gathered(twice, { date: '2026-02-02', observed: [identity('a'), identity('b')] }),
+      ),
+    );
+    assert.deepEqual(await created(store), date('2026-02-05'));
+    assert.equal(await find(store, 'b'), undefined);
+  });
+
+  test('take a new description, unless a listing knows them', async (store) => {
+    await store.observeIdentities([identity('a'), identity('listed')], date('2026-02-10'));
+    await list(store, identity('listed', { displayName: 'from the listing' }));
+    const described = { identityType: 'principal', displayName: 'new', metadata: { team: 'blue' } };
+    await store.describeIdentities([identity('a', described), identity('listed', described)]);
+    const known = await find(store, 'a');
+    assert.deepEqual(known, identity('a', { ...described, createdAt: date('2026-02-10') }));
+    assert.equal((await find(store, 'listed'))?.displayName, 'from the listing');
   });
 
   test('exist again when seen after they were deleted', async (store) => {

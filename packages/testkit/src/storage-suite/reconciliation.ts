@@ -50,6 +50,13 @@ function declareReconciliation(test: StoreTest): void {
     ]);
   });
 
+  test('counts a held line also when its cost stands at 0', async (store) => {
+    await store.saveGatheredDay(gathered([line('a'), line('unknown', { units: 0n })]));
+    await store.saveCalculatedDay(calculated([allocated('a', [portion({ x: 100n })]), heldLine('unknown')]));
+    const [row] = await store.reconcile(FEBRUARY, 'month');
+    assert.deepEqual([row?.held, row?.heldLines, row?.difference], [0n, 1, 0n]);
+  });
+
   test('shows rows, retained cost, held lines and what went to nobody', async (store) => {
     await store.saveGatheredDay(gathered([line('a'), line('b', { units: 50n }), line('c', { units: 7n })]));
     await store.saveCalculatedDay(
@@ -75,6 +82,7 @@ function declareReconciliation(test: StoreTest): void {
         retained: 30n,
         held: 7n,
         difference: 0n,
+        heldLines: 1,
       },
     ]);
   });

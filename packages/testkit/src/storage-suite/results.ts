@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Decimal } from '@chargeback/money';
-import { makeProblem } from '@chargeback/plugin-api';
+import { makeProblem, UNALLOCATED } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
 import {
   allocated,
@@ -52,11 +52,22 @@ function declareResults(test: StoreTest): void {
     const [state] = await (await reopen()).dateStates(FEBRUARY);
     assert.equal(state?.state, 'held');
     assert.deepEqual([state?.lineCount, state?.rowCount, state?.heldLineCount], [3, 4, 1]);
+    assert.equal(state?.failedLineCount, 0);
     assert.deepEqual(
       [state?.calculationFingerprint, state?.calculationId],
       ['fingerprint-1', 'calculation-1'],
     );
     assert.deepEqual(state?.calculatedAt, NOW);
+  });
+
+  test('count the lines whose allocation failed, until their inputs change', async (store) => {
+    await store.saveGatheredDay(gathered([line('a'), line('b')]));
+    const failed = portion({ [UNALLOCATED]: 100n }, { detail: 'ALLOCATION_FAILED' });
+    await store.saveCalculatedDay(
+      calculated([allocated('a', [failed]), allocated('b', [portion({ x: 100n })])]),
+    );
+    assert.equal((await store.dateStates(FEBRUARY))[0]?.failedLineCount, 1);
+    assert.equal((await store.saveGatheredDay(gathered([line('a')]))).failedLineCount, 0);
   });
 
   test('keep amounts beyond 2⁵³ exactly', async (store, reopen) => {
