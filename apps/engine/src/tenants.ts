@@ -109,7 +109,14 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
-      allocationRetryLimit: config.allocation_retry_limit,
+      limits: {
+        allocationRetryLimit: config.allocation_retry_limit,
+        gatherFailureThreshold: config.gather_failure_threshold,
+        emptyListingThreshold: config.zero_gather_deletion_threshold,
+        timeoutSeconds: config.tenant_execution_timeout_seconds,
+        retentionDays: config.retention_days,
+        resumeAfterSeconds: config.resume_after_seconds,
+      },
       makeEmitters: () => emitters.emitters,
       openStore: () =>
         openStore({

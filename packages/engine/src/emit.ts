@@ -17,6 +17,7 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import type { DateState, EmissionRecord } from '@chargeback/storage';
+import { backOff } from './back-off.ts';
 import { digestOf } from './fingerprint.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
@@ -66,12 +67,10 @@ async function emitAll(
     (await context.store.emissions(configured.name)).map((known) => [known.period, known]),
   );
   const periods = await periodsOf(context, configured, problems);
-  const pending = periods.filter(({ date, batchId }) => {
-    const last = records.get(date);
-    return (
-      last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== configured.aggregation
-    );
-  });
+  const pending = periods.filter(
+    (period) =>
+      isPending(configured, period, records.get(period.date)) && mayTry(context, records.get(period.date)),
+  );
   let emitted = 0;
   for (const [index, period] of pending.entries()) {
     context.signal.throwIfAborted();
@@ -86,6 +85,19 @@ async function emitAll(
     });
   }
   return emitted;
+}
+
+function isPending(
+  { aggregation }: ConfiguredEmitter,
+  { batchId }: Period,
+  last: EmissionRecord | undefined,
+): boolean {
+  return last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== aggregation;
+}
+
+function mayTry({ patient, clock }: TenantContext, last: EmissionRecord | undefined): boolean {
+  if (!patient || last?.status !== 'failed') return true;
+  return clock().getTime() >= last.emittedAt.getTime() + backOff(last.attempts);
 }
 
 async function periodsOf(
@@ -106,6 +118,8 @@ async function periodsOf(
   for (const [date, states] of byPeriod) {
     // A period with a held or uncalculated day would show too little: it waits, and its old emission stays.
     if (states.some(({ state }) => state !== 'calculated') || states.at(-1)!.date < earliest) continue;
+    // Of a period that retention has begun to remove the emission stays as it is.
+    if (date < context.retentionStart) continue;
     const missing = monthly
       ? missingDay(context, { states, month: monthWindow(date), beginning })
       : undefined;
@@ -204,7 +218,7 @@ async function record(
     emitter: configured.name,
     period: period.date,
     aggregation: configured.aggregation,
-    attempts: (previous?.attempts ?? 0) + 1,
+    attempts: (previous?.status === 'failed' ? previous.attempts : 0) + 1,
     emittedAt: context.clock(),
     ...outcome,
   });

@@ -9,11 +9,13 @@ export {
   PluginRegistry,
 } from './plugin-registry.ts';
 export type { ProgressEvent, ProgressListener, Stage } from './progress.ts';
+export { retentionStart } from './prune.ts';
+export { runTenant } from './run-tenant.ts';
 export {
   failedRun,
   type RunOptions,
-  runTenant,
   type TenantDefinition,
+  type TenantLimits,
   type TenantRun,
-} from './run-tenant.ts';
+} from './tenant-definition.ts';
 export { exitCodeOf, runTenants, type RunTenantsOptions } from './run-tenants.ts';

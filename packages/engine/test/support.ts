@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Decimal, parseMoney } from '@chargeback/money';
 import {
   API_VERSION,
@@ -21,7 +23,14 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
-import { type ConfiguredEmitter, runTenant, type TenantDefinition, type TenantRun } from '../src/index.ts';
+import {
+  type ConfiguredEmitter,
+  type RunOptions,
+  runTenant,
+  type TenantDefinition,
+  type TenantLimits,
+  type TenantRun,
+} from '../src/index.ts';
 
 export const silentLogger: Logger = {
   debug() {},
@@ -96,9 +105,18 @@ export class TestTenant {
   readonly folder: string;
   readonly world: World;
   settings: PluginSettingsBase;
-  retryLimit = 3;
+  limits: TenantLimits = {
+    allocationRetryLimit: 3,
+    gatherFailureThreshold: 5,
+    emptyListingThreshold: -1,
+    timeoutSeconds: 0,
+    retentionDays: 250,
+    resumeAfterSeconds: null,
+  };
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
+  /** Longer than the longest back-off, so that every run is a try that counts. */
+  minutesBetweenRuns = 24 * 60 + 1;
 
   static async create(world: World): Promise<TestTenant> {
     return new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
@@ -107,7 +125,7 @@ export class TestTenant {
   constructor(folder: string, world: World) {
     this.folder = folder;
     this.world = world;
-    this.settings = pluginSettingsBaseSchema.parse({});
+    this.settings = pluginSettingsBaseSchema.parse({ min_refresh_gap_seconds: 0 });
   }
 
   openStore(): Promise<Store> {
@@ -119,23 +137,26 @@ export class TestTenant {
     });
   }
 
-  async run(window: Window, options: { regather?: boolean; signal?: AbortSignal } = {}): Promise<TenantRun> {
-    let ids = 0;
-    return runTenant(this.#definition(), {
+  async run(window: Window, options: Partial<RunOptions> = {}): Promise<TenantRun> {
+    this.now = new Date(this.now.getTime() + this.minutesBetweenRuns * 60_000);
+    return runTenant(this.definition(), {
       window,
-      regather: options.regather ?? false,
-      signal: options.signal ?? new AbortController().signal,
+      regather: false,
+      signal: new AbortController().signal,
       logger: silentLogger,
       onProgress: () => {},
-      newId: () => `run-${this.now.getTime()}-${(ids += 1)}`,
+      newId: randomUUID,
       host: {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
         random: () => 0.5,
-        sleep: () => Promise.resolve(),
+        sleep: async (milliseconds, signal) => {
+          await setTimeout(milliseconds, undefined, { signal });
+        },
         concurrency: 4,
       },
+      ...options,
     });
   }
 
@@ -148,13 +169,13 @@ export class TestTenant {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  #definition(): TenantDefinition {
+  definition(): TenantDefinition {
     return {
       name: 'tenant-one',
       tenantId: 'tenant-1',
       plugin: worldPlugin(this.world),
       settings: this.settings,
-      allocationRetryLimit: this.retryLimit,
+      limits: this.limits,
       openStore: () => this.openStore(),
       makeEmitters: () => this.emitters,
     };

@@ -170,6 +170,11 @@ export const ERROR_CODES = {
     'The bill of a window could not be gathered.',
     'Mend the cause shown; the dates are tried again at the next run.',
   ),
+  CB_INVENTORY_EMPTY: entry(
+    1,
+    'A listing names nothing of a type of which things are known.',
+    'Check the rights of the credentials. When everything is really gone, set zero_gather_deletion_threshold.',
+  ),
   CB_INVENTORY_GATHER: entry(
     1,
     'Resources or identities could not be listed.',
@@ -205,6 +210,21 @@ export const ERROR_CODES = {
     'A line has a granularity that is neither built in nor configured.',
     'Add it to plugin_settings.granularity_durations.',
   ),
+  CB_RETENTION_WINDOW: entry(
+    1,
+    'Days are left out because retention would remove them again.',
+    'Raise retention_days, or look back fewer days.',
+  ),
+  CB_RUN_TIMEOUT: entry(
+    1,
+    'A run took longer than it may.',
+    'Raise tenant_execution_timeout_seconds, or look back fewer days at once; the next run goes on where this one stopped.',
+  ),
+  CB_TENANT_SUSPENDED: entry(
+    1,
+    'A tenant is suspended, because its source failed too often.',
+    'Mend the cause, then run `chargeback resume`.',
+  ),
   CB_RUN_INTERRUPTED: entry(1, 'The run was asked to stop.', 'Run again; it resumes where it stopped.'),
 
   // Storage
@@ -232,6 +252,11 @@ export const ERROR_CODES = {
     1,
     'Another process holds the database.',
     'Let the other process finish, then run again.',
+  ),
+  CB_STORAGE_LEASE: entry(
+    1,
+    'Another process works on the tenant.',
+    'Let it finish, or wait until its lease expires, then run again.',
   ),
   CB_STORAGE_REJECTED: entry(
     1,

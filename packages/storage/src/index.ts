@@ -1,3 +1,4 @@
 export { parseConnectionString, type StoreLocation } from './connection-string.ts';
 export { openStore } from './open-store.ts';
+export * from './records.ts';
 export * from './store.ts';

@@ -36,6 +36,7 @@ export async function makeStore(): Promise<MadeStore> {
       open = await openStore(optionsIn(folder.path));
       return open;
     },
+    openAnother: () => openStore(optionsIn(folder.path)),
     dispose: async () => {
       await open[Symbol.asyncDispose]();
       folder[Symbol.dispose]();

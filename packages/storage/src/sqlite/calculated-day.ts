@@ -6,6 +6,7 @@ import { type BilledLine, deleteUnusedKeys, loadLines } from './billing-lines.ts
 import { dateStateRow } from './date-states.ts';
 import type { Dimensions } from './dimensions.ts';
 import { replaceProblems } from './problems.ts';
+import { dayTotals, saveRevision } from './revisions.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /**
@@ -23,11 +24,15 @@ export function saveCalculatedDay(
     if (!dateStateRow(database, day)) {
       throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
     }
+    const previous = dateStateRow(database, day)!;
+    const revised = previous.row_count > 0 && previous.calculation_id !== calculated.calculationId;
+    const before = revised ? dayTotals(database, day) : null;
     const billed = new Map(loadLines(database, day).map((stored) => [stored.line.lineId, stored]));
     assertSameLines(calculated, billed);
     deleteResults(database, day);
     for (const line of calculated.lines) {
-      saveLine({ database, dimensions, day, date: calculated.date }, billed.get(line.lineId)!, line);
+      const { date, calculatedAt } = calculated;
+      saveLine({ database, dimensions, day, date, calculatedAt }, billed.get(line.lineId)!, line);
     }
     deleteUnusedKeys(database, day);
     replaceProblems(database, {
@@ -36,6 +41,7 @@ export function saveCalculatedDay(
       problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
     });
     markCalculated(database, day, calculated);
+    if (before) saveRevision(database, { day, calculated, before });
   });
 }
 
@@ -72,6 +78,7 @@ interface LineTarget {
   readonly dimensions: Dimensions;
   readonly day: DayNumber;
   readonly date: IsoDate;
+  readonly calculatedAt: Date;
 }
 
 function saveLine(target: LineTarget, { lineKey, line }: BilledLine, calculated: CalculatedLine): void {
@@ -105,7 +112,7 @@ function saveLine(target: LineTarget, { lineKey, line }: BilledLine, calculated:
       { path: line.lineId },
     );
   }
-  saveAttempts(database, day, calculated);
+  saveAttempts(target, calculated);
 }
 
 function savePortion(
@@ -160,13 +167,21 @@ function isFailed({ portions }: CalculatedLine): boolean {
   return portions.some(({ detail }) => detail === 'ALLOCATION_FAILED');
 }
 
-function saveAttempts(database: SqliteDatabase, day: DayNumber, { lineId, attempts }: CalculatedLine): void {
+/** The instant is that of the last try that counted. */
+function saveAttempts(
+  { database, day, calculatedAt }: LineTarget,
+  { lineId, attempts }: CalculatedLine,
+): void {
   if (attempts === 0) {
     database.statement('delete from line_attempts where day = ? and line_id = ?').run(day, lineId);
   } else {
     database
-      .statement('insert or replace into line_attempts (day, line_id, attempts) values (?, ?, ?)')
-      .run(day, lineId, attempts);
+      .statement(
+        `insert into line_attempts (day, line_id, attempts, tried_at) values (?, ?, ?, ?)
+         on conflict do update set attempts = excluded.attempts,
+           tried_at = case when attempts = excluded.attempts then tried_at else excluded.tried_at end`,
+      )
+      .run(day, lineId, attempts, calculatedAt.getTime());
   }
 }
 

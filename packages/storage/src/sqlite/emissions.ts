@@ -1,7 +1,7 @@
 import type { Aggregation } from '@chargeback/plugin-api';
 import { dayNumberOf, instantOf, isoDateOfDay } from '../convert.ts';
 import type { EmissionTable } from '../schema.ts';
-import type { EmissionRecord } from '../store.ts';
+import type { EmissionRecord } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /** One record per emitter and period: the last one counts. */

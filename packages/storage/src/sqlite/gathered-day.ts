@@ -1,6 +1,7 @@
 import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, instantOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
+import type { LineAttempts } from '../records.ts';
 import type { DateState, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
 import { dateStateOf, type DateStateRow, dateStateRow } from './date-states.ts';
@@ -72,10 +73,21 @@ export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): 
   });
 }
 
-function loadAttempts(database: SqliteDatabase, day: DayNumber): ReadonlyMap<string, number> {
+function loadAttempts(database: SqliteDatabase, day: DayNumber): ReadonlyMap<string, LineAttempts> {
   const query = database.build
     .selectFrom('line_attempts')
-    .select(['line_id', 'attempts'])
+    .select(['line_id', 'attempts', 'tried_at'])
     .where('day', '=', day);
-  return new Map(database.all(query).map(({ line_id, attempts }) => [line_id, attempts]));
+  return new Map(
+    database
+      .all(query)
+      .map((row) => [row.line_id, { count: row.attempts, triedAt: instantOf(row.tried_at) }]),
+  );
+}
+
+export function forgetAttempts(database: SqliteDatabase, dates: readonly IsoDate[]): void {
+  const remove = database.statement('delete from line_attempts where day = ?');
+  database.write(() => {
+    for (const date of dates) remove.run(dayNumberOf(date));
+  });
 }

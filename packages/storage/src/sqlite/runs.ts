@@ -1,7 +1,7 @@
 import type { Insertable } from 'kysely';
 import { instantOf, millisecondsOf, nullableInstantOf } from '../convert.ts';
 import type { RunTable } from '../schema.ts';
-import type { RunRecord, RunStatus } from '../store.ts';
+import type { RunRecord, RunStatus } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export function saveRun(database: SqliteDatabase, run: RunRecord): void {
@@ -15,6 +15,7 @@ export function saveRun(database: SqliteDatabase, run: RunRecord): void {
     dates_unchanged: run.datesUnchanged,
     dates_held: run.datesHeld,
     rows_written: run.rowsWritten,
+    stages: JSON.stringify(run.stages),
   };
   const query = database.build
     .insertInto('runs')
@@ -42,5 +43,6 @@ export function loadRuns(database: SqliteDatabase, limit: number): RunRecord[] {
       datesUnchanged: row.dates_unchanged,
       datesHeld: row.dates_held,
       rowsWritten: row.rows_written,
+      stages: JSON.parse(row.stages) as RunRecord['stages'],
     }));
 }
