@@ -9,7 +9,7 @@ const allowed = {
   storage: ['money', 'plugin-api'],
   emitters: ['money', 'plugin-api'],
   engine: ['money', 'plugin-api', 'allocation', 'config', 'prometheus', 'storage', 'emitters'],
-  testkit: ['money', 'plugin-api', 'storage'],
+  testkit: ['money', 'plugin-api', 'allocation', 'storage'],
 };
 
 const layers = Object.entries(allowed).map(([name, may]) => ({

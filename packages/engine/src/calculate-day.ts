@@ -22,6 +22,7 @@ import { lineWindow } from './line-window.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { UsageView } from './usage-view.ts';
 import { verifyConservation } from './verify-conservation.ts';
+import { eachWithinTimeLimit, LINE_LIMIT_MILLISECONDS } from './within-time-limit.ts';
 
 /** Stored inputs around a day, for lines whose window is not the day itself. */
 export interface DayInputs {
@@ -54,29 +55,37 @@ interface LineOutcome {
 export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
   const results = new Map<string, CalculatedLine>();
   const problems: Problem[] = [];
-  const views = new Map<string, Promise<UsageView>>();
-  for (const line of inputs.day.lines) {
-    const outcome = await calculateLine(context, { ...inputs, line, views });
+  const views = new Map<string, () => UsageView>();
+  const settle = ({ line }: LineInputs, outcome: LineOutcome): void => {
     results.set(line.lineId, outcome.result);
     if (outcome.problem) problems.push(outcome.problem);
-  }
+  };
+  const lines = inputs.day.lines.map((line): LineInputs => ({ ...inputs, line, views }));
+  for (const line of lines) await loadUsage(context, line);
+  await eachWithinTimeLimit(lines, {
+    work: (line) => settle(line, calculateLine(context, line)),
+    onOvertime: (line) => settle(line, overtimeLine(context, line)),
+    signal: context.signal,
+  });
   verifyConservation(inputs.day.lines, results);
   problems.push(...unknownProducts(context, inputs.day));
-  const lines = [...results.values()];
-  return { lines, problems, held: lines.some(({ state }) => state === 'held') };
+  const calculated = [...results.values()];
+  return { lines: calculated, problems, held: calculated.some(({ state }) => state === 'held') };
 }
 
 interface LineInputs extends DayInputs {
   readonly line: BillingLineItem;
-  readonly views: Map<string, Promise<UsageView>>;
+  /** By window; what could not be loaded throws for the lines of that window. */
+  readonly views: Map<string, () => UsageView>;
 }
 
-async function calculateLine(context: TenantContext, inputs: LineInputs): Promise<LineOutcome> {
+/** Synchronous, so that one watch covers many lines: what waits has been waited for before. */
+function calculateLine(context: TenantContext, inputs: LineInputs): LineOutcome {
   const { line, day } = inputs;
   const attempts = day.attempts.get(line.lineId);
   try {
     const route = context.wiring.route(line.productType) ?? context.wiring.fallback;
-    const resolve = await resolveContext(context, inputs);
+    const resolve = resolveContext(context, inputs);
     const gap = missingInputs(line, route, resolve);
     const tries = gap ? countTry(context, attempts) : 0;
     if (gap && mustHold(context, gap, tries)) {
@@ -112,6 +121,16 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
   }
 }
 
+function overtimeLine(context: TenantContext, inputs: LineInputs): LineOutcome {
+  const { line, day } = inputs;
+  const limit = `${LINE_LIMIT_MILLISECONDS / 1000} s`;
+  const message = `${context.wiring.handlersOf(line.productType)} did not end within ${limit} and was cut off`;
+  return failedLine(context, inputs, {
+    attempts: countTry(context, day.attempts.get(line.lineId)),
+    cause: new ChargebackError('CB_ALLOCATION_FAILED', message),
+  });
+}
+
 /** Runs may follow one another within minutes: only a try after the back-off of the one before counts. */
 function countTry(context: TenantContext, before: LineAttempts | undefined): number {
   if (!before) return 1;
@@ -120,17 +139,35 @@ function countTry(context: TenantContext, before: LineAttempts | undefined): num
   return Math.min(before.count + counts, context.limits.allocationRetryLimit);
 }
 
-async function resolveContext(context: TenantContext, inputs: LineInputs): Promise<ResolveContext> {
+async function loadUsage({ settings }: TenantContext, inputs: LineInputs): Promise<void> {
+  const { line, views } = inputs;
+  let window: Window;
+  try {
+    window = lineWindow(line, settings.granularity_durations);
+  } catch {
+    // Told when the line is calculated.
+    return;
+  }
+  if (views.has(keyOf(window))) return;
+  try {
+    const view = new UsageView(await inputs.usageOf(window));
+    views.set(keyOf(window), () => view);
+  } catch (cause) {
+    views.set(keyOf(window), () => {
+      throw cause;
+    });
+  }
+}
+
+function keyOf({ start, end }: Window): string {
+  return `${start.getTime()}-${end.getTime()}`;
+}
+
+function resolveContext(context: TenantContext, inputs: LineInputs): ResolveContext {
   const { line } = inputs;
   const window = lineWindow(line, context.settings.granularity_durations);
   const { inventory } = inputs.inventoryOf(window);
-  const key = `${window.start.getTime()}-${window.end.getTime()}`;
-  let view = inputs.views.get(key);
-  if (!view) {
-    view = inputs.usageOf(window).then((days) => new UsageView(days));
-    inputs.views.set(key, view);
-  }
-  const usage = await view;
+  const usage = inputs.views.get(keyOf(window))!();
   return {
     line,
     window,

@@ -64,7 +64,7 @@ export async function demo(
   await writeFile(config, `logging: { level: WARNING }\n${company.configYaml(SIMULATOR_URL, paths)}`);
 
   const session = await openSession({ config }, context);
-  const tenants = configureTenants(session);
+  const tenants = await configureTenants(session);
   const host = { clock: () => NOW, fetch: createSimulatorFetch(company.model) };
   const startedAt = performance.now();
   const runs = await execute(session, tenants, { context, signal, host, json: options.json ?? false });
