@@ -81,7 +81,9 @@ function addPlugins(
     .option('--env-file <file>', 'environment file')
     .option('--json', 'print JSON')
     .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
-  withConfig(plugins.command('wiring').description('print who allocates each product type, and where that is set'))
+  withConfig(
+    plugins.command('wiring').description('print who allocates each product type, and where that is set'),
+  )
     .requiredOption('--tenant <name>', 'the tenant')
     .option('--json', 'print JSON')
     .action((options: PluginsWiringOptions) => start((signal) => pluginsWiring(options, context, signal)));

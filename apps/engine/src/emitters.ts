@@ -73,9 +73,7 @@ async function makeEmitter(
   spec: EmitterSpec,
   host: EmitterHost,
   { loaded, section, ...code }: EmitterPlace,
-): Promise<
-  { emitter: ConfiguredEmitter['emitter'] | undefined } | { problems: readonly ConfigProblem[] }
-> {
+): Promise<{ emitter: ConfiguredEmitter['emitter'] | undefined } | { problems: readonly ConfigProblem[] }> {
   try {
     const plugin = await emitterOf(spec.type, code);
     if (!plugin) return { emitter: undefined };

@@ -81,7 +81,11 @@ export class Wiring {
     if (!allocator && !resolver && !guarded) return route;
     const own = { label: `the plugin's own handler of ${productType}`, queries };
     const allocate = allocator
-      ? guardAllocator(allocator.handler, { label: labelOf('allocator', allocator), queries })
+      ? guardAllocator(allocator.handler, {
+          label: labelOf('allocator', allocator),
+          queries,
+          ...(allocator.named ? { named: allocator.named } : {}),
+        })
       : guarded && guardAllocator(route.allocate, own);
     const resolve = resolver
       ? guardResolver(resolver.handler, { label: labelOf('resolver', resolver), queries })
@@ -103,7 +107,9 @@ export class Wiring {
 
   /** One row per product type, in order, the fallback last. */
   rows(params: AllocatorParams): WiringRow[] {
-    const routes = this.#plain.routes.toSorted((left, right) => (left.productType < right.productType ? -1 : 1));
+    const routes = this.#plain.routes.toSorted((left, right) =>
+      left.productType < right.productType ? -1 : 1,
+    );
     return [...routes, this.#plain.fallback].map(({ productType, allocate, resolve, usage }) => {
       const allocator = this.#overrides.allocators.get(productType);
       const resolver = this.#overrides.resolvers.get(productType);

@@ -25,10 +25,12 @@ import {
 import { openStore, type Store } from '@chargeback/storage';
 import {
   type ConfiguredEmitter,
+  NO_OVERRIDES,
   type RunOptions,
   runTenant,
   type TenantDefinition,
   type TenantLimits,
+  type TenantOverrides,
   type TenantRun,
 } from '../src/index.ts';
 
@@ -113,6 +115,9 @@ export class TestTenant {
     retentionDays: 250,
     resumeAfterSeconds: null,
   };
+  overrides: TenantOverrides = NO_OVERRIDES;
+  /** As a plugin that did not come with the application. */
+  thirdParty = false;
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
   /** Longer than the longest back-off, so that every run is a try that counts. */
@@ -176,6 +181,8 @@ export class TestTenant {
       plugin: worldPlugin(this.world),
       settings: this.settings,
       limits: this.limits,
+      overrides: this.overrides,
+      thirdParty: this.thirdParty,
       openStore: () => this.openStore(),
       makeEmitters: () => this.emitters,
     };

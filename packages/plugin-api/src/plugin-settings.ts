@@ -19,7 +19,10 @@ const overridesSchema = z.record(z.string().min(1), overrideSpecSchema);
 
 /** One configured emitter. `params` are checked by the emitter's own schema. */
 export const emitterSpecSchema = z.strictObject({
-  type: z.string().min(1).describe('Built-in name (csv), or dir.module.export, package#export or ./file.mjs#export.'),
+  type: z
+    .string()
+    .min(1)
+    .describe('Built-in name (csv), or dir.module.export, package#export or ./file.mjs#export.'),
   name: z.string().min(1).optional().describe('Names this emitter in its records; defaults to its type.'),
   aggregation: z
     .enum(['hourly', 'daily', 'monthly'])

@@ -23,7 +23,9 @@ export async function pluginsWiring(
   if (!tenant) throw unavailableError(session, unavailable[0]!.problem.message);
   const rows = await wiringOf(session, tenant, signal);
   if (options.json) {
-    context.stdout.write(`${JSON.stringify({ tenant: tenant.name, wiring: rows.map(jsonOf) }, undefined, 2)}\n`);
+    context.stdout.write(
+      `${JSON.stringify({ tenant: tenant.name, wiring: rows.map(jsonOf) }, undefined, 2)}\n`,
+    );
     return 0;
   }
   const origin = (place: string | null): string => place ?? tenant.plugin.ecosystem;

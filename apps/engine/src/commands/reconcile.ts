@@ -25,7 +25,10 @@ export interface ReconcileOptions extends ConfigOptions, DateRange {
 /** `chargeback reconcile`: billed against allocated, retained and held, to the last digit. Exit 3 when it is off. */
 export async function reconcile(options: ReconcileOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = await configureTenants(session, { only: options.tenant, importCode: false });
+  const { definitions, unavailable } = await configureTenants(session, {
+    only: options.tenant,
+    importCode: false,
+  });
   const [tenant] = definitions;
   if (!tenant) {
     context.stderr.write(`${unavailable[0]?.problem.message ?? 'the tenant is not available'}\n`);

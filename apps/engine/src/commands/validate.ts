@@ -13,14 +13,18 @@ export interface ValidateOptions extends ConfigOptions {
  */
 export async function validate(options: ValidateOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = await configureTenants(session, { importCode: options.import ?? true });
+  const { definitions, unavailable } = await configureTenants(session, {
+    importCode: options.import ?? true,
+  });
   const { warnings } = session.loaded;
   const paint = paintFor(context.stdout);
   const unchecked = options.import === false ? unavailable : [];
   const broken = options.import === false ? [] : unavailable;
   if (options.json) {
     const problems = [...broken.map(({ problem }) => problem), ...warnings];
-    context.stdout.write(`${JSON.stringify({ valid: broken.length === 0, problems, unchecked: unchecked.map(({ name }) => name) }, undefined, 2)}\n`);
+    context.stdout.write(
+      `${JSON.stringify({ valid: broken.length === 0, problems, unchecked: unchecked.map(({ name }) => name) }, undefined, 2)}\n`,
+    );
   } else {
     for (const { line, message } of warnings)
       context.stdout.write(`${paint.warn('!')} line ${line ?? '?'}: ${message}\n`);

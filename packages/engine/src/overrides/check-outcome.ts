@@ -12,6 +12,14 @@ import {
 } from '@chargeback/plugin-api';
 import { assertPlan } from '../assert-plan.ts';
 
+/** Whoever is known although no inventory lists them. */
+export interface KnownBesides {
+  /** The usage queries of the route: the names in their answers. */
+  readonly queries: readonly UsageQuery[];
+  /** Names that the configuration itself gives, in the parameters of the override. */
+  readonly named?: ReadonlySet<string>;
+}
+
 /**
  * What an override returned, checked to the last recipient: a plan with usable weights whose recipients exist.
  * @throws {ChargebackError} `CB_ALLOCATION_FAILED` saying what is wrong with it.
@@ -19,7 +27,7 @@ import { assertPlan } from '../assert-plan.ts';
 export function checkedPlan(
   outcome: unknown,
   context: AllocationContext,
-  queries: readonly UsageQuery[],
+  known: KnownBesides,
 ): AllocationPlan {
   const plan = outcome as AllocationPlan | StepAside;
   assertPlan(plan, context.line.productType);
@@ -30,7 +38,7 @@ export function checkedPlan(
       if (seen.has(identityId)) throw complaint(`it named ${identityId} twice in one portion`);
       seen.add(identityId);
       if (weight < 0n) throw complaint(`it gave ${identityId} the negative weight ${weight}`);
-      if (!isKnown(identityId, context, queries)) {
+      if (!isKnown(identityId, context, known)) {
         throw complaint(`it named ${JSON.stringify(identityId)}, whom nobody knows`);
       }
     }
@@ -50,9 +58,11 @@ function complaint(what: string): ChargebackError {
 function isKnown(
   identityId: string,
   { line, resource, inventory, identities, usageOwners, usage }: AllocationContext,
-  queries: readonly UsageQuery[],
+  { queries, named }: KnownBesides,
 ): boolean {
-  if (inventory.identities.has(identityId) || identityId === UNALLOCATED) return true;
+  if (inventory.identities.has(identityId) || identityId === UNALLOCATED || named?.has(identityId)) {
+    return true;
+  }
   if (identityId === line.resourceId || identityId === resource?.ownerId) return true;
   if (identities.mergedActive.some((identity) => identity.identityId === identityId)) return true;
   if (queries.some(({ key }) => usage(key).totals.has(identityId))) return true;
@@ -68,7 +78,8 @@ export function checkedResolution(outcome: unknown): IdentityResolution {
   }
   const { resourceActive, metricsDerived, usageOwners } = outcome as Partial<IdentityResolution>;
   for (const [name, set] of Object.entries({ resourceActive, metricsDerived })) {
-    if (!Array.isArray(set) || !set.every(isIdentity)) throw unresolved(`its ${name} is no list of identities`);
+    if (!Array.isArray(set) || !set.every(isIdentity))
+      throw unresolved(`its ${name} is no list of identities`);
   }
   if (usageOwners !== undefined && !(usageOwners instanceof Map && [...usageOwners].flat().every(isName))) {
     throw unresolved('its usageOwners are no map from names to identity ids');
@@ -93,7 +104,5 @@ function isName(value: unknown): boolean {
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
-  );
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

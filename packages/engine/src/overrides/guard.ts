@@ -4,23 +4,20 @@ import {
   describeCause,
   type IdentityResolver,
   type ResolveContext,
-  type UsageQuery,
 } from '@chargeback/plugin-api';
-import { checkedPlan, checkedResolution, isThenable } from './check-outcome.ts';
+import { checkedPlan, checkedResolution, isThenable, type KnownBesides } from './check-outcome.ts';
 import { readOnly } from './read-only.ts';
 
 /** Whose code it is, as problems name it: `allocator teams.weighted (config.yaml:14)`. */
-export interface Guarded {
+export interface Guarded extends KnownBesides {
   readonly label: string;
-  /** The usage queries of its route: whoever they name is known. */
-  readonly queries: readonly UsageQuery[];
 }
 
 /** An allocator of others: it sees inputs that it cannot change, and what it returns is checked. */
-export function guardAllocator(allocate: CostAllocator, { label, queries }: Guarded): CostAllocator {
+export function guardAllocator(allocate: CostAllocator, { label, ...known }: Guarded): CostAllocator {
   return (context) => {
     const frozen = readOnlyContext(context);
-    return blaming(label, () => checkedPlan(settled(allocate(frozen)), frozen, queries));
+    return blaming(label, () => checkedPlan(settled(allocate(frozen)), frozen, known));
   };
 }
 

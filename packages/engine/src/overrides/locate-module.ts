@@ -30,7 +30,10 @@ export function locateModule(reference: Reference, places: ModulePlaces): string
 }
 
 /** The URL of a package, seen from the configuration file and then from the application. */
-export function locatePackage(specifier: string, { directory, resolveFromApplication }: ModulePlaces): string {
+export function locatePackage(
+  specifier: string,
+  { directory, resolveFromApplication }: ModulePlaces,
+): string {
   const beside = pathToFileURL(path.join(directory, 'chargeback.yaml')).href;
   const refusals: string[] = [];
   for (const attempt of [() => resolve(specifier, beside), () => resolveFromApplication(specifier)]) {

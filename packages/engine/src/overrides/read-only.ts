@@ -24,7 +24,9 @@ function copyOf(value: object): object {
   if (value instanceof Map) return ReadOnlyMap.of(value);
   if (Decimal.isDecimal(value)) return frozenDecimal(value as Decimal);
   if (Array.isArray(value)) return Object.freeze(value.map(readOnly));
-  return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, readOnly(inner)])));
+  return Object.freeze(
+    Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, readOnly(inner)])),
+  );
 }
 
 function frozenDecimal(value: Decimal): Decimal {

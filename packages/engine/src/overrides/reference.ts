@@ -24,7 +24,8 @@ export function parseReference(text: string): Reference {
   if (exportName !== undefined) {
     if (more.length > 0) throw syntaxError(text, 'it has more than one #');
     if (!EXPORT.test(exportName)) throw syntaxError(text, 'what follows the # is no name of an export');
-    if (!SPECIFIER.test(specifier)) throw syntaxError(text, 'what precedes the # is neither package nor file');
+    if (!SPECIFIER.test(specifier))
+      throw syntaxError(text, 'what precedes the # is neither package nor file');
     return { form: 'module', specifier, exportName };
   }
   const segments = text.split('.');
@@ -36,5 +37,8 @@ export function parseReference(text: string): Reference {
 }
 
 function syntaxError(text: string, why: string): ChargebackError {
-  return new ChargebackError('CB_OVERRIDE_SYNTAX', `${JSON.stringify(text)} is not the path of an export: ${why}`);
+  return new ChargebackError(
+    'CB_OVERRIDE_SYNTAX',
+    `${JSON.stringify(text)} is not the path of an export: ${why}`,
+  );
 }

@@ -19,7 +19,10 @@ import { guardAllocator, guardResolver } from './guard.ts';
 export interface Rehearsal<Handler> {
   readonly handler: Handler;
   readonly route: Pick<ProductRoute, 'productType' | 'usage'>;
+  /** `allocator_params` of the tenant. */
   readonly params: AllocatorParams;
+  /** See `KnownBesides`. */
+  readonly named?: ReadonlySet<string>;
 }
 
 /**
@@ -28,8 +31,8 @@ export interface Rehearsal<Handler> {
  * @throws {ChargebackError} `CB_OVERRIDE_REHEARSAL` naming the case.
  */
 export function rehearseAllocator(rehearsal: Rehearsal<CostAllocator>): void {
-  const { handler, route } = rehearsal;
-  const allocate = guardAllocator(handler, { label: 'the allocator', queries: route.usage });
+  const { handler, route, named = new Set() } = rehearsal;
+  const allocate = guardAllocator(handler, { label: 'the allocator', queries: route.usage, named });
   for (const [name, context] of cases(rehearsal)) {
     const everybody = [...context.inventory.identities.values()];
     const identities = identitySets({ resourceActive: everybody, metricsDerived: everybody }, everybody);
@@ -56,9 +59,13 @@ function inRehearsal(name: string, call: () => unknown): void {
     throw new ChargebackError('CB_OVERRIDE_REHEARSAL', `on a line with ${name}: ${what}`, { cause, ...fix });
   }
   if (answers[0] === answers[1]) return;
-  throw new ChargebackError('CB_OVERRIDE_REHEARSAL', `on a line with ${name}: it answered differently twice`, {
-    fix: 'Let it depend on the context alone: no clock, no randomness, nothing kept between calls.',
-  });
+  throw new ChargebackError(
+    'CB_OVERRIDE_REHEARSAL',
+    `on a line with ${name}: it answered differently twice`,
+    {
+      fix: 'Let it depend on the context alone: no clock, no randomness, nothing kept between calls.',
+    },
+  );
 }
 
 function textOf(value: unknown): string {

@@ -17,7 +17,7 @@ import { type ExtensionKind, type LoadedExtension, loadExtension } from './load-
 import { locateModule, type ModulePlaces } from './locate-module.ts';
 import { moduleDigest } from './module-digest.ts';
 import { parseReference } from './reference.ts';
-import { rehearseAllocator, rehearseResolver } from './rehearse.ts';
+import { type Rehearsal, rehearseAllocator, rehearseResolver } from './rehearse.ts';
 
 /** A handler that a configuration put in the place of the plugin's own. */
 export interface Override<Handler> {
@@ -26,6 +26,8 @@ export interface Override<Handler> {
   /** File and line that name it: `config.yaml:14`. */
   readonly place: string;
   readonly handler: Handler;
+  /** Every text in its parameters: identities that the configuration names need no inventory. */
+  readonly named?: ReadonlySet<string>;
 }
 
 /** The overrides of one tenant by product type. */
@@ -101,11 +103,7 @@ interface WrittenOverride {
 }
 
 type Handlers = { allocator: CostAllocator; 'identity-resolver': IdentityResolver };
-type Rehearse<Handler> = (rehearsal: {
-  handler: Handler;
-  route: Pick<ProductRoute, 'productType' | 'usage'>;
-  params: PluginSettingsBase['allocator_params'];
-}) => void;
+type Rehearse<Handler> = (rehearsal: Rehearsal<Handler>) => void;
 
 /** One override on its way from text to handler. */
 class Attempt {
@@ -142,10 +140,16 @@ class Attempt {
     }
     const handler = this.#create(extension, params.value);
     if (!handler) return undefined;
-    this.digestParts.push(kind, productType, spec.use, canonicalJson(spec.params), moduleDigest(extension.url));
-    if (route) this.#guarded(() => rehearse({ handler, route, params: settings.allocator_params }));
+    this.digestParts.push(
+      kind,
+      productType,
+      spec.use,
+      canonicalJson(spec.params),
+      moduleDigest(extension.url),
+    );
+    if (route) this.#guarded(() => rehearse({ handler, route, params: settings.allocator_params, named }));
     const { file, line } = loaded.problemAt(this.#path, 'CB_OVERRIDE_KIND', '');
-    return { use: spec.use, place: `${path.basename(file)}:${line ?? '?'}`, handler };
+    return { use: spec.use, place: `${path.basename(file)}:${line ?? '?'}`, handler, named };
   }
 
   async #load<Kind extends ExtensionKind>(kind: Kind): Promise<LoadedExtension<Kind> | undefined> {
@@ -188,5 +192,14 @@ class Attempt {
     if (!ChargebackError.isInstance(cause)) throw cause;
     const message = `${this.#written.spec.use}: ${describeCause(cause)}`;
     this.problems.push(this.#tenant.loaded.problemAt(this.#path, cause.code, message, { fix: cause.fix }));
+  }
+}
+
+function* textsOf(value: unknown): Iterable<string> {
+  if (typeof value === 'string') yield value;
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    yield key;
+    yield* textsOf(inner);
   }
 }
