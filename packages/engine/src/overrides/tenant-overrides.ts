@@ -140,6 +140,7 @@ class Attempt {
     }
     const handler = this.#create(extension, params.value);
     if (!handler) return undefined;
+    const named = new Set(textsOf(spec.params));
     this.digestParts.push(
       kind,
       productType,
