@@ -1,5 +1,4 @@
 import {
-  type Aggregation,
   ChargebackError,
   type ChargebackRow,
   dayWindow,
@@ -7,7 +6,6 @@ import {
   describeCause,
   type EmissionBatch,
   type EmissionReceipt,
-  type Emitter,
   type IsoDate,
   isoDateOf,
   makeProblem,
@@ -18,18 +16,10 @@ import {
 } from '@chargeback/plugin-api';
 import type { DateState, EmissionRecord } from '@chargeback/storage';
 import { backOff } from './back-off.ts';
+import type { ConfiguredEmitter } from './configured-emitter.ts';
 import { digestOf } from './fingerprint.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
-
-/** An emitter of one tenant, ready to use. */
-export interface ConfiguredEmitter {
-  /** Names its records; unique within the tenant. */
-  readonly name: string;
-  readonly aggregation: Aggregation | null;
-  readonly lookbackDays: number | null;
-  readonly emitter: Emitter;
-}
 
 export interface EmitResult {
   readonly periodsEmitted: number;

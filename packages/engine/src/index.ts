@@ -1,6 +1,6 @@
 export { activeFraction, type Fraction } from './active-fraction.ts';
 export { discoverPlugins, type DiscoveryOptions, type PluginModule } from './discover-plugins.ts';
-export type { ConfiguredEmitter } from './emit.ts';
+export type { ConfiguredEmitter } from './configured-emitter.ts';
 export { lineWindow } from './line-window.ts';
 export {
   type LoadedPlugin,

@@ -110,7 +110,7 @@ function keptWindow(window: Window, kept: string, problems: Problem[]): Window {
   if (window.start >= start) return window;
   const message = `days before ${kept} are left out: retention_days would remove them again`;
   problems.push(
-    makeProblem('CB_RETENTION_WINDOW', message, {
+    makeProblem('CB_RUN_RETENTION', message, {
       fix: 'Raise retention_days, or look back fewer days than it keeps.',
     }),
   );

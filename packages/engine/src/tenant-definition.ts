@@ -7,7 +7,7 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 import type { RunStatus, Store } from '@chargeback/storage';
-import type { ConfiguredEmitter } from './emit.ts';
+import type { ConfiguredEmitter } from './configured-emitter.ts';
 import type { ProgressListener } from './progress.ts';
 
 /** What bounds one tenant's runs; the tenant's own settings of the same names. */

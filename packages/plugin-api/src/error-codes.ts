@@ -210,7 +210,7 @@ export const ERROR_CODES = {
     'A line has a granularity that is neither built in nor configured.',
     'Add it to plugin_settings.granularity_durations.',
   ),
-  CB_RETENTION_WINDOW: entry(
+  CB_RUN_RETENTION: entry(
     1,
     'Days are left out because retention would remove them again.',
     'Raise retention_days, or look back fewer days.',
@@ -220,7 +220,7 @@ export const ERROR_CODES = {
     'A run took longer than it may.',
     'Raise tenant_execution_timeout_seconds, or look back fewer days at once; the next run goes on where this one stopped.',
   ),
-  CB_TENANT_SUSPENDED: entry(
+  CB_RUN_SUSPENDED: entry(
     1,
     'A tenant is suspended, because its source failed too often.',
     'Mend the cause, then run `chargeback resume`.',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Store } from '@chargeback/storage';
+import type { ListedTypes, Store } from '@chargeback/storage';
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import {
   allocated,
@@ -151,10 +151,11 @@ async function living(store: Store): Promise<string[]> {
   return resources.filter(({ deletedAt }) => deletedAt === null).map(({ resourceId }) => resourceId);
 }
 
-function declareDeletions(test: StoreTest): void {
-  const listed = (seenAt: Date, emptyThreshold = -1) =>
-    ({ kind: 'resource', types: ['cluster'], seenAt, emptyThreshold }) as const;
+function listed(seenAt: Date, emptyThreshold = -1): ListedTypes {
+  return { kind: 'resource', types: ['cluster'], seenAt, emptyThreshold };
+}
 
+function declareDeletions(test: StoreTest): void {
   test('ends with the listing, and begins again when it is named again', async (store) => {
     await list(store, ['a', 'b'], NOW);
     await store.saveResources(
