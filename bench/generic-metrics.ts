@@ -73,6 +73,7 @@ function optionsFor({ days }: Shape, simulator: SimulatorFetch): RunOptions {
       clock: () => new Date(),
       fetch: simulator,
       createFetch: () => simulator,
+      resolvePath: (file) => file,
       random: Math.random,
       sleep: async (milliseconds, signal) => {
         await delay(milliseconds, undefined, { signal });
