@@ -11,8 +11,7 @@ import {
   startOfDay,
   type Window,
 } from '@chargeback/plugin-api';
-import { type DailyTotal, fetchDailyTotals, type PrometheusClient } from '@chargeback/prometheus';
-import { stepOf } from './query-range.ts';
+import { type DailyTotal, fetchDailyTotals, type PrometheusClient, stepOf } from '@chargeback/prometheus';
 import type { CostType, Settings } from './settings.ts';
 
 const BYTES_PER_GIB = 1_073_741_824;

@@ -1,6 +1,6 @@
 import type { Decimal } from '@chargeback/money';
+import { rateSchema } from '@chargeback/prometheus';
 import { z } from 'zod';
-import { rateSchema } from './rate-schema.ts';
 
 const rates = {
   compute_hourly_rate: rateSchema.describe('Price of one broker for one hour.'),

@@ -50,8 +50,7 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
         selector: matchersOf(settings.selector),
         clock: host.clock,
         signal,
-        // The plain names are those of the exporter's examples; what differs is where principals come from.
-        preset: settings.metric_preset === 'plain' ? 'jmx_exporter' : settings.metric_preset,
+        preset: settings.metric_preset,
         ...(admin ? { adminSource: admin } : {}),
       }),
     async [Symbol.asyncDispose]() {

@@ -1,6 +1,7 @@
 import type { Finding } from '@chargeback/plugin-api';
 import { type MetricFamily, PRINCIPAL_LABELS, QUOTA_METRICS } from './doctor-families.ts';
 import { type Questions, valuesOf } from './doctor-questions.ts';
+import { QUOTA_GAUGES, QUOTA_RULES, trafficByPrincipal } from './metric-presets.ts';
 
 const WHAT = 'usage per principal';
 
@@ -21,12 +22,17 @@ export async function examinePrincipals(
     const both = other !== null && (await namesIn(ask, other, ['principal'])) !== null;
     const evidence = `${direction}: ${described(found)}${both ? '' : `; ${other ?? 'the other direction'} has none`}`;
     const advice = both ? '' : 'The direction without principals falls back to an even split.';
-    return [{ severity: both ? 'ok' : 'warning', what: WHAT, evidence, advice, yaml: fromMetrics() }];
+    const yaml = fromMetrics('principal', countersYaml(family));
+    return [{ severity: both ? 'ok' : 'warning', what: WHAT, evidence, advice, yaml }];
   }
-  return (await examineQuotas(ask, counts)) ?? [nobody()];
+  return (await examineQuotas(ask, family, counts)) ?? [nobody()];
 }
 
-async function examineQuotas(ask: Questions, counts: ReadonlyMap<string, number>): Promise<Finding[] | null> {
+async function examineQuotas(
+  ask: Questions,
+  family: MetricFamily | null,
+  counts: ReadonlyMap<string, number>,
+): Promise<Finding[] | null> {
   const present = QUOTA_METRICS.filter((metric) => counts.has(metric));
   const findings: Finding[] = [];
   for (const metric of present) {
@@ -39,7 +45,8 @@ async function examineQuotas(ask: Questions, counts: ReadonlyMap<string, number>
       what: WHAT,
       evidence: `${metric}: ${described(found)}${rest}`,
       advice: 'Only principals that a quota applies to are seen: keep a default quota for every user.',
-      yaml: fromMetrics(),
+      // What to write is the same for both directions.
+      ...(findings.length === 0 ? { yaml: fromMetrics(found.label, quotasYaml(family, metric)) } : {}),
     });
   }
   return findings.length > 0 ? findings : null;
@@ -63,8 +70,29 @@ function described({ label, count, some }: Names): string {
   return `the label ${label} has ${count} ${count === 1 ? 'value' : 'values'}, such as ${some.join(', ')}`;
 }
 
-function fromMetrics(): string {
-  return 'identity_source:\n  source: prometheus';
+/** The label is left out where it is what the preset goes by anyway. */
+function fromMetrics(label: string, queries: string): string {
+  const usual = label === 'user' || (label === 'principal' && queries === '');
+  return `identity_source:\n  source: prometheus${usual ? '' : `\n  label: ${label}`}${queries}`;
+}
+
+/** The preset `plain` reads these counters already; under other names it takes queries of one's own. */
+function countersYaml(family: MetricFamily | null): string {
+  if (family === null || family.preset === 'jmx_exporter' || !family.bytesIn || !family.bytesOut) return '';
+  return queriesYaml(trafficByPrincipal(family.bytesIn, family.bytesOut));
+}
+
+/** Each preset reads the quota metrics that its exporter's rules make; others take queries of one's own. */
+function quotasYaml(family: MetricFamily | null, metric: string): string {
+  const rules = metric === 'kafka_server_quota_byte_rate';
+  const presetReadsRules = family?.preset === 'jmx_exporter' || family?.preset === 'kminion';
+  if (family === null || rules === presetReadsRules) return '';
+  return queriesYaml(rules ? QUOTA_RULES : QUOTA_GAUGES);
+}
+
+function queriesYaml(queries: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(queries).map(([key, query]) => `\n  ${key}: ${JSON.stringify(query)}`);
+  return `\nqueries:${lines.join('')}`;
 }
 
 function nobody(): Finding {

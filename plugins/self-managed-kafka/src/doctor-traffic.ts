@@ -27,10 +27,25 @@ export function chooseFamily(counts: ReadonlyMap<string, number>): MetricFamily 
   );
 }
 
+/** Whether the byte counters of a family say who sent or fetched. */
+export async function namesPrincipals(ask: Questions, family: MetricFamily | null): Promise<boolean> {
+  const names = [family?.bytesIn, family?.bytesOut].filter((name) => name);
+  if (names.length === 0) return false;
+  const selected = ask.select('', `__name__=~"${names.join('|')}"`, 'principal!=""');
+  return (await ask.number(`count(${selected})`)) !== null;
+}
+
+/** What is configured, and whether the byte counters name principals: then another preset reads them. */
+export interface FamilyContext {
+  readonly preset: string | undefined;
+  readonly selector: string;
+  readonly named: boolean;
+}
+
 /** Names the families that are there and the preset to write. */
 export function describeFamilies(
   counts: ReadonlyMap<string, number>,
-  { preset, selector }: { preset: string | undefined; selector: string },
+  { preset, selector, named }: FamilyContext,
 ): Finding[] {
   const what = 'metric families';
   const chosen = chooseFamily(counts);
@@ -64,7 +79,9 @@ export function describeFamilies(
         `${title} (${counts.get(bytesIn ?? logSize)} series of ${bytesIn ?? logSize})`,
     )
     .join(', ');
-  const unfit = preset !== undefined && !present.some((family) => family.preset === preset);
+  const fitting = presetsFor(present, { counts, named });
+  const advised = named && chosen.preset === 'jmx_exporter' ? 'plain' : chosen.preset;
+  const unfit = preset !== undefined && !fitting.includes(preset);
   return [
     ...findings,
     {
@@ -75,9 +92,21 @@ export function describeFamilies(
         chosen.bytesIn === null
           ? 'This family counts no bytes of traffic: take them from quota metrics.'
           : '',
-      yaml: `metric_preset: ${chosen.preset}`,
+      yaml: `metric_preset: ${unfit || preset === undefined ? advised : preset}`,
     },
   ];
+}
+
+/** The presets that can bill from what is there. `plain` and `jmx_exporter` differ in where principals come from. */
+function presetsFor(
+  present: readonly MetricFamily[],
+  { counts, named }: { counts: ReadonlyMap<string, number>; named: boolean },
+): string[] {
+  const quotas = QUOTA_METRICS.some((metric) => counts.has(metric));
+  return present.flatMap(({ preset }) => {
+    if (preset !== 'jmx_exporter') return [preset];
+    return [...(named ? ['plain'] : []), ...(quotas || !named ? ['jmx_exporter'] : [])];
+  });
 }
 
 /** Warns when the series may be of several clusters: billed together, each would pay for the others. */
@@ -121,6 +150,12 @@ export async function examineAggregate(
       'The presets leave aggregates out, so nothing would be billed: bill this cluster with the aggregate.';
     return [{ ...finding('error', evidence, advice), ...billAggregate }];
   }
+  if (byPrincipal) {
+    const evidence = `${counted} series per principal, none per ${topicLabel}`;
+    const advice =
+      'The presets tell parts from aggregates by the topic, so nothing would be billed: bill this cluster with queries of your own.';
+    return [{ ...finding('error', evidence, advice), yaml: principalYaml(ask, metric) }];
+  }
   if (aggregates === null) return [finding('ok', `${counted} series per ${label}, no aggregate of all`, '')];
   const sum = await ask.number(`sum(increase(${parts}[1h]))`);
   const whole = await ask.number(`sum(increase(${aggregate}[1h]))`);
@@ -149,6 +184,18 @@ export async function examineAggregate(
 function queryYaml(ask: Questions, metric: string, topicLabel: string): string {
   const key = metric.includes('bytesout') ? 'cluster_bytes_out' : 'cluster_bytes_in';
   return `queries:\n  ${key}: ${JSON.stringify(`sum(increase(${ask.select(metric, `${topicLabel}=""`)}[{step}]))`)}`;
+}
+
+function principalYaml(ask: Questions, metric: string): string {
+  const key = metric.includes('bytesout') ? 'bytes_out' : 'bytes_in';
+  const selected = ask.select(metric, 'principal!=""');
+  const lines = {
+    [`cluster_${key}`]: `sum(increase(${selected}[{step}]))`,
+    [`${key}_per_principal`]: `sum by (principal) (increase(${selected}[{step}]))`,
+    principals: `group by (principal) (last_over_time(${selected}[{window}]))`,
+  };
+  const text = Object.entries(lines).map(([name, query]) => `\n  ${name}: ${JSON.stringify(query)}`);
+  return `queries:${text.join('')}`;
 }
 
 async function labelNames(ask: Questions, selected: string): Promise<string[]> {

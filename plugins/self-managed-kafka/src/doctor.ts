@@ -9,6 +9,7 @@ import {
   describeFamilies,
   examineAggregate,
   examineClusters,
+  namesPrincipals,
 } from './doctor-traffic.ts';
 
 export interface DoctorOptions {
@@ -33,7 +34,8 @@ export async function doctor(options: DoctorOptions): Promise<readonly Finding[]
   let counts: ReadonlyMap<string, number> = new Map();
   const families = await examine('metrics server', signal, async () => {
     counts = await countFamilies(ask);
-    return describeFamilies(counts, { preset: options.preset, selector: ask.selector });
+    const named = await namesPrincipals(ask, chooseFamily(counts));
+    return describeFamilies(counts, { preset: options.preset, selector: ask.selector, named });
   });
   const admin = adminSource ? await examineAdmin(adminSource, signal) : [];
   if (counts.size === 0) return [...families, ...admin];

@@ -4,7 +4,7 @@
  * Placeholders: `{selector}` the tenant's matchers; `{step}` the step as a range, so that nothing is counted
  * twice or missed; `{instants}` a sub-query range that holds every minute of a step once and
  * `{instant_seconds}` how long each of them stands for; `{label}` the label that names the principal;
- * `{window}` the discovery window as a range.
+ * `{window}` the discovery window as a range, for `principals` at least the day that is billed.
  *
  * Rule sets expose byte counters per topic and, under the same name but without a topic, once more for all
  * topics together: `topic!=""` leaves that aggregate out.
@@ -47,12 +47,13 @@ function traffic(bytesIn: string, bytesOut: string) {
 }
 
 /** The same counters where something adds who sent or fetched. Brokers do not by themselves. */
-function trafficByPrincipal(bytesIn: string, bytesOut: string) {
+export function trafficByPrincipal(bytesIn: string, bytesOut: string) {
   const named = 'topic!="",{label}!="",{selector}';
   return {
     bytes_in_per_principal: `sum by ({label}) (increase(${bytesIn}{${named}}[{step}]))`,
     bytes_out_per_principal: `sum by ({label}) (increase(${bytesOut}{${named}}[{step}]))`,
-    principals: `group by ({label}) ({__name__=~"${bytesIn}|${bytesOut}",${named}})`,
+    // Of the functions over a range this one keeps the name, without which both directions would be one series.
+    principals: `group by ({label}) (last_over_time({__name__=~"${bytesIn}|${bytesOut}",${named}}[{window}]))`,
   };
 }
 
@@ -61,24 +62,26 @@ function trafficByPrincipal(bytesIn: string, bytesOut: string) {
  * would bill a client that was there for ten minutes as if it had gone on for the hour; minutes added up do not.
  */
 function quotas(produce: string, fetch: string, either: string) {
-  const bytes = (gauge: string): string =>
-    `sum_over_time(sum by ({label}) ({${gauge},{label}!="",{selector}})[{instants}]) * {instant_seconds}`;
   return {
-    bytes_in_per_principal: bytes(produce),
-    bytes_out_per_principal: bytes(fetch),
-    principals: `group by ({label}) ({${either},{label}!="",{selector}})`,
+    bytes_in_per_principal: integrated(produce),
+    bytes_out_per_principal: integrated(fetch),
+    principals: `group by ({label}) (last_over_time({${either},{label}!="",{selector}}[{window}]))`,
   };
 }
 
+function integrated(gauge: string): string {
+  return `sum_over_time(sum by ({label}) ({${gauge},{label}!="",{selector}})[{instants}]) * {instant_seconds}`;
+}
+
 /** Quota gauges as the JMX exporter's example rules name them. */
-const QUOTA_RULES = quotas(
+export const QUOTA_RULES = quotas(
   '__name__="kafka_server_quota_byte_rate",resource="Produce"',
   '__name__="kafka_server_quota_byte_rate",resource="Fetch"',
   '__name__="kafka_server_quota_byte_rate",resource=~"Produce|Fetch"',
 );
 
 /** Quota gauges under a name for each direction. */
-const QUOTA_GAUGES = quotas(
+export const QUOTA_GAUGES = quotas(
   '__name__="kafka_server_produce_byte_rate"',
   '__name__="kafka_server_fetch_byte_rate"',
   '__name__=~"kafka_server_(produce|fetch)_byte_rate"',

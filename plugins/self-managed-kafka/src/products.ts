@@ -1,3 +1,4 @@
+import type { LineQuantity } from '@chargeback/prometheus';
 import type { QueryKey } from './metric-presets.ts';
 import type { RateName } from './cost-model-schema.ts';
 
@@ -6,7 +7,7 @@ export interface Product {
   readonly productType: string;
   readonly rate: RateName;
   /** Where the quantity comes from: the number of brokers, the mean of a gauge, or the sum of increases. */
-  readonly quantity: 'brokers' | 'mean' | 'sum';
+  readonly quantity: LineQuantity['kind'];
   /** The query behind it; null for what is fixed. */
   readonly query: QueryKey | null;
 }
@@ -18,25 +19,25 @@ export const PRODUCTS = {
   compute: {
     productType: 'SELF_KAFKA_COMPUTE',
     rate: 'compute_hourly_rate',
-    quantity: 'brokers',
+    quantity: 'fixed',
     query: null,
   },
   storage: {
     productType: 'SELF_KAFKA_STORAGE',
     rate: 'storage_per_gib_hourly',
-    quantity: 'mean',
+    quantity: 'held',
     query: 'cluster_storage_bytes',
   },
   ingress: {
     productType: 'SELF_KAFKA_NETWORK_INGRESS',
     rate: 'network_ingress_per_gib',
-    quantity: 'sum',
+    quantity: 'moved',
     query: 'cluster_bytes_in',
   },
   egress: {
     productType: 'SELF_KAFKA_NETWORK_EGRESS',
     rate: 'network_egress_per_gib',
-    quantity: 'sum',
+    quantity: 'moved',
     query: 'cluster_bytes_out',
   },
 } as const satisfies Record<string, Product>;

@@ -1,16 +1,7 @@
+import { queryRanges, rateProblem } from '@chargeback/prometheus';
 import { z } from 'zod';
 import { QUERY_KEYS, type QueryKey } from './metric-presets.ts';
-import { placeholdersIn } from './render-query.ts';
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = {
-  ms: 0.001,
-  s: 1,
-  m: 60,
-  h: 3600,
-  d: 86_400,
-  w: 604_800,
-  y: 31_536_000,
-};
+import { placeholdersIn, renderQuery } from './render-query.ts';
 
 /** The queries whose samples are added up over a day. */
 const ADDED_UP: ReadonlySet<QueryKey> = new Set([
@@ -26,7 +17,9 @@ export const queriesSchema = z.partialRecord(
   z
     .string()
     .min(1)
-    .describe('PromQL with the placeholders {selector}, {step}, {instants}, {instant_seconds}.'),
+    .describe(
+      'PromQL with the placeholders {selector}, {label}, {step}, {instants}, {instant_seconds}, {window}.',
+    ),
 );
 
 /** What is wrong with a query of the tenant's own; null when nothing is. */
@@ -40,43 +33,19 @@ export function queryProblem(
   if (matchers !== '' && !query.includes('{selector}') && !query.includes(matchers)) {
     return 'the query has no place for the selector, so it would see other clusters too: write metric{{selector}}';
   }
-  return ADDED_UP.has(key) ? rangeProblem(query, stepSeconds) : null;
+  if (!ADDED_UP.has(key)) return null;
+  const rendered = renderQuery(query, { matchers, label: 'principal', stepSeconds, windowHours: 1 });
+  return rangeProblem(rendered, stepSeconds) ?? rateProblem(rendered);
 }
 
-/** A sample must stand for exactly its step: a longer range counts twice, a shorter one leaves gaps. */
+/**
+ * A sample must stand for exactly its step: a longer range counts twice, a shorter one leaves gaps. A sub-query
+ * may be shorter by one of its own steps, because versions disagree on whether it holds both of its ends.
+ */
 function rangeProblem(query: string, stepSeconds: number): string | null {
-  const ranges = rangesIn(query);
-  const subqueries = ranges.filter((range) => range.includes(':'));
-  for (const range of subqueries.length > 0 ? subqueries : ranges) {
-    const [text = ''] = range.split(':');
-    const seconds = secondsOf(text);
-    const fits = subqueries.length > 0 ? seconds <= stepSeconds : seconds === stepSeconds;
-    if (!fits && text !== '{step}' && range !== '{instants}') {
-      return `the range [${range}] is not the step of ${stepSeconds} s; write [{step}]`;
-    }
-  }
-  const code = withoutStrings(query);
-  if (/\bi?rate\s*\(/.test(code) && !code.includes('*')) {
-    return 'the query returns a rate per second, but amounts are added up: use increase(…[{step}]) instead';
+  for (const { text, seconds, subquery } of queryRanges(query)) {
+    if (subquery ? seconds <= stepSeconds : seconds === stepSeconds) continue;
+    return `the range [${text}] is not the step of ${stepSeconds} s; write [{step}]`;
   }
   return null;
-}
-
-function rangesIn(query: string): string[] {
-  return [...withoutStrings(query).matchAll(/\[([^\]]*)\]/g)].map(([, range = '']) => range.trim());
-}
-
-function withoutStrings(query: string): string {
-  return query.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|#[^\n]*/g, '');
-}
-
-/** `1h30m` or `5400` as seconds; NaN for anything else. */
-function secondsOf(duration: string): number {
-  if (/^\d+(\.\d+)?$/.test(duration)) return Number(duration);
-  if (!/^(\d+(ms|[smhdwy]))+$/.test(duration)) return Number.NaN;
-  let seconds = 0;
-  for (const [, count, unit] of duration.matchAll(/(\d+)(ms|[smhdwy])/g)) {
-    seconds += Number(count) * UNIT_SECONDS[unit!]!;
-  }
-  return seconds;
 }

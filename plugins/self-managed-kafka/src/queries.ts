@@ -3,6 +3,8 @@ import { renderQuery } from './render-query.ts';
 import { matchersOf } from './selector-schema.ts';
 import type { Settings } from './settings.ts';
 
+const HOURS_PER_DAY = 24;
+
 /** The queries of one tenant: its preset's, or its own. */
 export interface Queries {
   readonly preset: MetricPreset;
@@ -16,7 +18,6 @@ export function queriesOf(settings: Settings): Queries {
   const preset: MetricPreset = METRIC_PRESETS[settings.metric_preset];
   const label = settings.identity_source.label ?? preset.principalLabel;
   const matchers = matchersOf(settings.selector);
-  const windowHours = settings.discovery_window_hours;
   return {
     preset,
     label,
@@ -25,7 +26,12 @@ export function queriesOf(settings: Settings): Queries {
         matchers,
         label,
         stepSeconds,
-        windowHours,
+        windowHours: windowOf(key, settings.discovery_window_hours),
       }),
   };
+}
+
+/** Who moved bytes on a day was there on that day, however short the discovery window is. */
+function windowOf(key: QueryKey, hours: number): number {
+  return key === 'principals' ? Math.max(hours, HOURS_PER_DAY) : hours;
 }

@@ -36,11 +36,14 @@ export function renderQuery(
 export function placeholdersIn(query: string): { unknown: string[]; known: string[] } {
   const names = [...query.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
   const known = PLACEHOLDERS as readonly string[];
-  const quote = (name: string): string => `{${name}}`;
   return {
-    unknown: names.filter((name) => !known.includes(name)).map(quote),
-    known: known.map(quote),
+    unknown: names.filter((name) => !known.includes(name)).map(braced),
+    known: known.map(braced),
   };
+}
+
+function braced(name: string): string {
+  return `{${name}}`;
 }
 
 function greatestCommonDivisor(left: number, right: number): number {

@@ -1,5 +1,5 @@
 import type { Metadata, Resource, ResourceBatch } from '@chargeback/plugin-api';
-import type { PrometheusClient, RangeSeries } from '@chargeback/prometheus';
+import type { PrometheusClient, RangeAnswer, RangeSeries } from '@chargeback/prometheus';
 import type { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
 
@@ -23,16 +23,24 @@ export async function listFromMetrics(
   { client, queries, time }: { client: PrometheusClient; queries: Queries; time: Date },
   signal: AbortSignal,
 ): Promise<ResourceBatch> {
-  const ask = async (key: 'brokers' | 'topics'): Promise<readonly RangeSeries[]> => {
+  const ask = async (key: 'brokers' | 'topics'): Promise<RangeAnswer> => {
     const expression = queries.text(key, settings.metrics_step_seconds);
-    return (await client.query({ expression, time }, signal)).series;
+    return client.query({ expression, time }, signal);
   };
   const [brokers, topics] = await Promise.all([ask('brokers'), ask('topics')]);
   const { cluster_id: clusterId } = settings;
   const { brokerLabel, topicLabel } = queries.preset;
-  const names = new Set(brokers.map(({ labels }) => labels[brokerLabel] ?? '').filter((name) => name !== ''));
+  const names = new Set(
+    brokers.series.map(({ labels }) => labels[brokerLabel] ?? '').filter((name) => name !== ''),
+  );
+  const shapes = shapesOf(topics.series, topicLabel);
   return {
-    authoritativeFor: ['cluster', 'broker', 'topic'],
+    // An exporter that is down, or half an answer, is no reason to call brokers or topics deleted.
+    authoritativeFor: [
+      'cluster',
+      ...(names.size > 0 && brokers.warnings.length === 0 ? ['broker'] : []),
+      ...(shapes.size > 0 && topics.warnings.length === 0 ? ['topic'] : []),
+    ],
     resources: [
       clusterResource(settings),
       ...[...names].toSorted().map((name) =>
@@ -44,7 +52,7 @@ export async function listFromMetrics(
           metadata: { cluster_id: clusterId },
         }),
       ),
-      ...[...shapesOf(topics, topicLabel)].map(([name, { partitions, replicas }]) =>
+      ...[...shapes].map(([name, { partitions, replicas }]) =>
         resource({
           id: `${clusterId}:topic:${name}`,
           type: 'topic',

@@ -13,8 +13,8 @@ import { PRODUCTS } from './products.ts';
 import type { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
 
-/** Whoever has a series at one of these instants was there; who moved bytes in between is in the usage anyway. */
-const PRINCIPALS_STEP_SECONDS = 21_600;
+/** One instant at the end of the day, with a range that holds the whole of it. */
+const PRINCIPALS_STEP_SECONDS = 86_400;
 
 /** Which resolver, allocator and queries handle which line. */
 export function routesOf(settings: Settings, queries: Queries, directory: Directory): ProductRoute[] {

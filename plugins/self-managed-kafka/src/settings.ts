@@ -1,5 +1,5 @@
 import { pluginSettingsBaseSchema } from '@chargeback/plugin-api';
-import { metricsConnectionSchema } from '@chargeback/prometheus';
+import { currencySchema, metricsConnectionSchema } from '@chargeback/prometheus';
 import { z } from 'zod';
 import { costModelSchema } from './cost-model-schema.ts';
 import { identitySourceSchema } from './identity-source-schema.ts';
@@ -25,10 +25,7 @@ const shapeSchema = z.strictObject({
   cluster_id: z.string().min(1).describe('Resource id of every line.'),
   broker_count: z.int().min(1).describe('Brokers that compute is billed for.'),
   region: z.string().min(1).nullish().describe('Chooses the overrides of the cost model.'),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as USD')
-    .default('USD'),
+  currency: currencySchema,
   cost_model: costModelSchema,
   metrics: metricsConnectionSchema,
   metric_preset: presetSchema,

@@ -164,6 +164,28 @@ describe('the constructed bill', () => {
     );
   });
 
+  it('holds by itself the line of a day whose sample is absurd, and bills the others', async () => {
+    const at = (hour: number): number => (hour === Date.UTC(2026, 1, 3, 5) / 3_600_000 ? 1e29 : GIB);
+    await using kafka = await connect({}, { fetch: simulated({ metrics: [counter(BYTES_IN, at)] }) });
+    const { lines, problems } = await billOf(kafka, days('2026-02-02', 3));
+    expect(lines).toHaveLength(12);
+    const ingress = lines.filter(({ productType }) => productType === 'SELF_KAFKA_NETWORK_INGRESS');
+    expect(ingress.map(({ coverage }) => coverage?.samplesSeen)).toEqual([24, 0, 24]);
+    expect(ingress.map(({ totalCost }) => formatMoney(totalCost))).toEqual(['0.2400', '0.0000', '0.2400']);
+    expect(problems.filter(({ code }) => code === 'CB_MONEY_TOO_LARGE')).toMatchObject([
+      { severity: 'warning', date: '2026-02-03', path: 'kafka-1/SELF_KAFKA_NETWORK_INGRESS/2026-02-03' },
+    ]);
+    expect(linesOf({ lines } as never, 'COMPUTE').every(({ coverage }) => coverage === null)).toBe(true);
+  });
+
+  it('holds compute too when its own cost does not fit the ledger', async () => {
+    const cost_model = { ...SPECIFIED_RATES, compute_hourly_rate: '1e12' };
+    await using kafka = await connect({ cost_model }, { fetch: simulated({ metrics: steady(1) }) });
+    const { lines, problems } = await billOf(kafka, days('2026-02-02', 1));
+    expect(lines[0]).toMatchObject({ coverage: { samplesSeen: 0, samplesExpected: 1 } });
+    expect(problems.map(({ code }) => code)).toEqual(['CB_MONEY_TOO_LARGE']);
+  });
+
   it('gives a line the same id whenever it is gathered, alone or in a longer window', async () => {
     await using kafka = await connect({}, { fetch: simulated({ metrics: steady(1) }) });
     const alone = await billOf(kafka, days('2026-02-03', 1));

@@ -7,7 +7,11 @@ import {
 } from '@chargeback/prometheus';
 import { requireReal, startRealPrometheus } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { doctor, type DoctorOptions } from '../src/doctor.ts';
+import { queriesOf } from '../src/queries.ts';
+import { settingsSchema } from '../src/settings.ts';
+import { settingsWith } from './support.ts';
 
 const real = requireReal('the doctor against a real Prometheus', process.env);
 const GIB = 1_073_741_824;
@@ -105,6 +109,9 @@ function* dataSets(): Iterable<string> {
     }
     yield* series('kafka_server_produce_byte_rate', { cluster: 'stacks', user }, () => 100);
   }
+  for (const metric of both('_total')) yield* byteCounters({ cluster: 'mixed', metric, rate: 1 });
+  for (const metric of ['kafka_server_produce_byte_rate', 'kafka_server_fetch_byte_rate'])
+    yield* series(metric, { cluster: 'mixed', client_id: 'app' }, () => 100);
   yield* series('kafka_server_fetch_byte_rate', { cluster: 'stacks', user: 'alice' }, () => 100);
   yield* series('kafka_server_fetch_byte_rate', { cluster: 'stacks', client_id: 'unnamed' }, () => 100);
   yield '# EOF\n';
@@ -122,6 +129,18 @@ function clientOf(url: string, connection: object = {}): PrometheusClient {
 
 const examine = (client: PrometheusClient, selector: string, more: Partial<DoctorOptions> = {}) =>
   doctor({ client, selector, clock: () => NOW, signal: new AbortController().signal, ...more });
+
+type Settings = Record<string, unknown>;
+
+/** As somebody does who pastes one piece of YAML after another below the same keys. */
+function merge(all: Settings, more: Settings): Settings {
+  const merged = { ...all };
+  for (const [key, value] of Object.entries(more)) {
+    const nested = typeof value === 'object' && typeof merged[key] === 'object';
+    merged[key] = nested ? merge(merged[key] as Settings, value as Settings) : value;
+  }
+  return merged;
+}
 
 describe.skipIf(!real)('the doctor of a real Prometheus', () => {
   let prometheus: Awaited<ReturnType<typeof startRealPrometheus>>;
@@ -223,7 +242,8 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
     const about = await findings(cluster);
     const found = about('per principal').filter((finding) => finding.evidence.startsWith(`${metric}:`));
     expect(found).toMatchObject([{ severity, evidence: expect.stringContaining(evidence) }]);
-    expect(found[0]!.yaml).toBe('identity_source:\n  source: prometheus');
+    const [first] = about('per principal');
+    expect(first!.yaml).toBe('identity_source:\n  source: prometheus');
   });
 
   it('says how to make principals visible where no series has any', async () => {
@@ -258,7 +278,7 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
     const selector = found.find(({ what }) => what === 'selector');
     expect(selector).toMatchObject({
       severity: 'warning',
-      evidence: expect.stringContaining('cluster has 8 values'),
+      evidence: expect.stringContaining('cluster has 9 values'),
     });
     expect(selector!.yaml).toMatch(/^selector: "cluster=\\"[a-z-]+\\""$/);
   });
@@ -288,6 +308,49 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
       { severity: 'error', yaml: 'metric_preset: jmx_exporter' },
     ]);
   });
+
+  it('tells the preset whose counters name principals from the one that reads quota metrics', async () => {
+    const configured = async (cluster: string, preset: string): Promise<(string | undefined)[]> =>
+      (await findings(cluster, { preset }))('metric families').map(
+        ({ severity, yaml }) => `${severity} ${yaml}`,
+      );
+    expect(await configured('jmx', 'plain')).toEqual(['error metric_preset: jmx_exporter']);
+    expect(await configured('gateway', 'plain')).toEqual(['ok metric_preset: plain']);
+    expect(await configured('gateway', 'jmx_exporter')).toEqual(['error metric_preset: plain']);
+  });
+
+  it('gives queries of one’s own where principals are counted without topics', async () => {
+    const [finding] = (await findings('gateway'))('bytesin_total');
+    expect(finding).toMatchObject({ severity: 'error', evidence: '2 series per principal, none per topic' });
+    expect(finding!.yaml).toContain('bytes_in_per_principal: ');
+  });
+
+  it('gives queries where the quota metrics are not those that the preset reads', async () => {
+    const [finding] = (await findings('mixed'))('per principal');
+    expect(finding!.yaml).toContain('label: client_id');
+    expect(finding!.yaml).toContain('kafka_server_produce_byte_rate');
+  });
+
+  it.each(['jmx', 'strimzi', 'stacks', 'kminion', 'gateway', 'mixed', 'only-aggregate', 'filtered'])(
+    'in %s prints settings that the configuration takes, and that the next doctor has nothing to add to',
+    async (cluster) => {
+      const selector = `cluster="${cluster}"`;
+      const found = await examine(client, selector);
+      const written = found.reduce<Settings>((all, { yaml }) => merge(all, yaml ? parse(yaml) : {}), {});
+      const settings = settingsSchema.parse(settingsWith({ selector, ...written }));
+      const again = await examine(client, selector, { preset: settings.metric_preset });
+      const families = again.filter(({ what }) => what === 'metric families');
+      expect(families.map(({ severity }) => severity)).toEqual(['ok']);
+      const { bytes_in_per_principal: own } = settings.queries;
+      if (own === undefined) return;
+      // What is printed is PromQL that answers with the label that is printed.
+      const label = settings.identity_source.label ?? 'principal';
+      const expression = queriesOf(settings).text('bytes_in_per_principal', 3600);
+      const { series: answer } = await client.query({ expression, time: NOW }, new AbortController().signal);
+      expect(answer.map(({ labels }) => labels[label]).every(Boolean)).toBe(true);
+      expect(answer).not.toHaveLength(0);
+    },
+  );
 
   it('tells what the Admin API lists, and why it does not', async () => {
     const resource = {

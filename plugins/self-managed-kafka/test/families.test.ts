@@ -172,4 +172,26 @@ describe.skipIf(!real)('the same traffic told by each naming family, in one real
       ]);
     },
   );
+
+  it('calls nothing deleted because the exporters have been silent for longer than it looks back', async () => {
+    const listed = await withKafka('jmx_exporter', { selector: 'cluster="elsewhere"' }, async (kafka) => {
+      for await (const batch of kafka.resources!(WINDOW, never())) return batch;
+      return undefined;
+    });
+    expect(listed!.authoritativeFor).toEqual(['cluster']);
+    expect(listed!.resources.map(({ resourceId }) => resourceId)).toEqual(['kafka-1']);
+  });
+
+  it.each(['plain', 'jmx_exporter'])(
+    '%s: knows who was there for half an hour of the day, and days later within the discovery window',
+    async (family) => {
+      const seen = async (hours: number, date: string): Promise<readonly string[]> => {
+        const overrides = { discovery_window_hours: hours };
+        const usage = await withKafka(family, overrides, (kafka) => usageOf(kafka, WINDOW));
+        return usage.get('principals')!.get(date)!.totals.identityIds;
+      };
+      expect(await seen(1, FIRST)).toEqual([...PRINCIPALS]);
+      expect(await seen(48, SECOND)).toEqual([...PRINCIPALS]);
+    },
+  );
 });
