@@ -7,7 +7,6 @@ import {
 } from '@chargeback/plugin-api';
 import { createMetricsSource, createPrometheusClient } from '@chargeback/prometheus';
 import type { KafkaAdminSettings } from './admin/kafka-admin-settings.ts';
-import { listKafkaResources } from './admin/list-kafka-resources.ts';
 import { constructBill } from './billing.ts';
 import { rateIn } from './cost-model-schema.ts';
 import { doctor } from './doctor.ts';
@@ -67,7 +66,11 @@ function adminSource(
   if (from !== 'admin_api' || !servers) return null;
   const settings: KafkaAdminSettings = { ...rest, bootstrap_servers: servers };
   const configDirectory = resolvePath('.');
-  return (signal) => listKafkaResources(settings, { clusterId, configDirectory, sleep }, signal);
+  return async (signal) => {
+    // Loaded late: the client is large, and most tenants list their cluster from metrics.
+    const { listKafkaResources } = await import('./admin/list-kafka-resources.ts');
+    return listKafkaResources(settings, { clusterId, configDirectory, sleep }, signal);
+  };
 }
 
 function typesOf(identities: readonly Identity[]): string[] {
