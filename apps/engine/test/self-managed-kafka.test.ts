@@ -2,7 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { requireReal, startRealPrometheus } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chargeback, type CsvRow, filesIn, parseCsv, temporaryFolder, unitsOf } from './support.ts';
+import {
+  chargeback,
+  type CsvRow,
+  filesIn,
+  parseCsv,
+  repository,
+  temporaryFolder,
+  unitsOf,
+} from './support.ts';
 import {
   bytesByPrincipal,
   DIRECTIONS,
@@ -60,6 +68,7 @@ async function workplace(url: string, tenants: Readonly<Record<string, object>>,
   return {
     remove: folder.remove,
     config: file,
+    folder: folder.path,
     async run(): Promise<{ exitCode: number | null; runs: ReadonlyMap<string, Run> }> {
       const { exitCode, stdout, stderr } = await chargeback(['run', '--config', file, '--json'], {
         cwd: folder.path,
@@ -310,6 +319,26 @@ describe.skipIf(!real)('the same traffic exported by each family, to the files',
     const rows = await place.rowsOf('both');
     expect(Object.keys(amountsOf(rows, 'NETWORK_EGRESS'))).toEqual(['alice', 'bob', 'carol']);
     expect(Object.keys(amountsOf(rows, 'COMPUTE'))).toEqual(['alice', 'bob', 'carol']);
+  });
+
+  it('bills the example configuration', async () => {
+    const env = {
+      PROMETHEUS_URL: prometheus.url,
+      CLUSTER: 'jmx_exporter',
+      LOOKBACK_DAYS: '3',
+      BROKERS: '3',
+      DATABASE: `sqlite:///${path.join(place.folder, 'example.db')}`,
+      OUTPUT_DIR: path.join(place.folder, 'example'),
+    };
+    const config = path.join(repository, 'examples', 'self-managed-kafka', 'config.yaml');
+    const { exitCode, stderr } = await chargeback(['run', '--config', config, '--json'], { env });
+    expect(exitCode, stderr).toBe(0);
+    const files = await filesIn(path.join(place.folder, 'example', 'daily'));
+    const rows = Object.values(files).flatMap((text) => parseCsv(text));
+    expect(Object.keys(amountsOf(rows, 'STORAGE'))).toEqual(['finance', 'shop']);
+    expect(amountsOf(rows, 'NETWORK_INGRESS')).toEqual(
+      amountsOf(await place.rowsOf('jmx_exporter'), 'NETWORK_INGRESS'),
+    );
   });
 
   it('leaves what nobody can be given to UNALLOCATED, whole', async () => {
