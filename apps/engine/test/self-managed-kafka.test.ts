@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { requireReal, startRealPrometheus } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -69,6 +69,14 @@ async function workplace(url: string, tenants: Readonly<Record<string, object>>,
     remove: folder.remove,
     config: file,
     folder: folder.path,
+    /** Changes settings of one tenant. */
+    async change(tenant: string, settings: object): Promise<void> {
+      const written = JSON.parse(await readFile(file, 'utf8')) as {
+        tenants: Record<string, { plugin_settings: object }>;
+      };
+      Object.assign(written.tenants[tenant]!.plugin_settings, settings);
+      await writeFile(file, JSON.stringify(written));
+    },
     async run(): Promise<{ exitCode: number | null; runs: ReadonlyMap<string, Run> }> {
       const { exitCode, stdout, stderr } = await chargeback(['run', '--config', file, '--json'], {
         cwd: folder.path,
@@ -362,6 +370,18 @@ describe.skipIf(!real)('the same traffic exported by each family, to the files',
   it('charges whoever was there for half an hour with a share of that day’s compute', async () => {
     const rows = await place.rowsOf('strimzi');
     expect(Object.keys(amountsOf(rows, 'COMPUTE'))).toEqual(['alice', 'bob', 'carol']);
+  });
+
+  it('calculates nothing again because of how inventory is asked, and maps owners anew without any server', async () => {
+    await place.change('teams', { resource_source: { timeout_seconds: 31 } });
+    await place.change('owners', {
+      metrics: { url: 'http://127.0.0.1:1', max_attempts: 1 },
+      ownership: [{ topic: '*', team: 'platform' }],
+    });
+    const { runs } = await place.run();
+    expect(runs.get('teams')).toMatchObject({ dates_calculated: 0 });
+    expect(runs.get('owners')).toMatchObject({ dates_gathered: 0, dates_calculated: 2 });
+    expect(Object.keys(amountsOf(await place.rowsOf('owners'), 'STORAGE'))).toEqual(['platform']);
   });
 });
 
