@@ -32,25 +32,28 @@ export interface LineToConstruct {
   /** Price of an instance-hour (fixed), a GiB-hour (held) or a GiB (moved). */
   readonly unitPrice: Decimal;
   readonly currency: string;
-  /** Whether bytes moved are scaled up to the instants that were not seen. */
-  readonly estimate: boolean;
+  /** The tenant's policy: `estimate` scales bytes moved up to the instants that were not seen. */
+  readonly missingUsage: 'hold' | 'estimate' | 'fallback';
+  /** See {@link BillingLineItem.definition}; null for a fixed quantity. */
+  readonly definition: string | null;
 }
 
 export interface ConstructedLine {
   readonly line: BillingLineItem;
-  /** Warnings: the line's coverage decides whether it is held, and its cause must not hold its siblings. */
+  /** Warnings: the line's coverage decides whether it is held. An error holds the day. */
   readonly problems: readonly Problem[];
 }
 
 /**
  * fixed: count × 24. held: mean bytes ÷ 2³⁰ × 24. moved: sum of increases ÷ 2³⁰. Cost: quantity × price,
- * rounded once, half-even, to eight decimals. A cost that does not fit the ledger comes with coverage 0 and a
- * problem, so that this line alone is held.
+ * rounded once, half-even, to eight decimals. A cost that does not fit the ledger comes from an absurd sample:
+ * the line then rests on none, so that it is held by itself. Under `fallback`, which holds no line, its problem
+ * holds the day: a made-up 0 is no cost.
  * Source: "Constructed cost math" of the cost specification.
  */
 export function constructLine(request: LineToConstruct): ConstructedLine {
   const { quantity: source, date, lineId } = request;
-  const { quantity, estimated } = quantityOf(source, request.estimate);
+  const { quantity, estimated } = quantityOf(source, request.missingUsage === 'estimate');
   const exact = quantity.times(request.unitPrice);
   const line = {
     lineId,
@@ -62,6 +65,7 @@ export function constructLine(request: LineToConstruct): ConstructedLine {
     productType: request.productType,
     quantity,
     unitPrice: request.unitPrice,
+    ...(request.definition === null ? {} : { definition: request.definition }),
   };
   const problems = source.kind === 'fixed' ? [] : dayProblems(source.day, date);
   const coverage = source.kind === 'fixed' ? null : coverageOf(source.day);
@@ -76,9 +80,12 @@ export function constructLine(request: LineToConstruct): ConstructedLine {
     if (!(cause instanceof MoneyError)) throw cause;
     const unknown = { samplesSeen: 0, samplesExpected: coverage?.samplesExpected ?? 1 };
     const metadata = { total_cost_source: exact.toString() };
-    const problem = makeProblem(cause.code, `line ${lineId}: ${cause.message}`, { path: lineId, date });
+    const severity = request.missingUsage === 'fallback' ? 'error' : 'warning';
+    const message = `line ${lineId}: ${cause.message}`;
+    const problem = makeProblem(cause.code, message, { severity, path: lineId, date });
+    const nothing = { quantity: new Decimal(0), totalCost: zeroMoney(request.currency) };
     return {
-      line: { ...line, totalCost: zeroMoney(request.currency), coverage: unknown, metadata },
+      line: { ...line, ...nothing, coverage: unknown, metadata },
       problems: [...problems, problem],
     };
   }

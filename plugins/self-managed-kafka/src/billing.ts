@@ -31,13 +31,14 @@ export async function constructBill(settings: Settings, request: BillRequest): P
     Object.values(PRODUCTS).map(async (product) => ({
       product,
       days: await measure(settings, product, request),
+      measuredBy: definitionOf(settings, product, request.queries),
     })),
   );
   const lines: BillingLineItem[] = [];
   const problems: Problem[] = [];
   for (const date of daysOf(request.window)) {
-    for (const { product, days } of measured) {
-      const constructed = lineOf(settings, product, { date, day: days.get(date) });
+    for (const { product, days, measuredBy } of measured) {
+      const constructed = lineOf(settings, product, { date, day: days.get(date), measuredBy });
       lines.push(constructed.line);
       problems.push(...constructed.problems);
     }
@@ -64,12 +65,25 @@ async function measure(
   return days;
 }
 
+/** What a quantity was measured by: with another rate it is still the same quantity. */
+function definitionOf(settings: Settings, { query }: Product, queries: Queries): string | null {
+  if (query === null) return null;
+  const { metrics_step_seconds: step, missing_usage: policy } = settings;
+  return JSON.stringify([queries.text(query, step), step, policy === 'estimate']);
+}
+
 interface MeasuredDay {
   readonly date: IsoDate;
   readonly day: DailyTotal | undefined;
+  /** See `definition` of a line. */
+  readonly measuredBy: string | null;
 }
 
-function lineOf(settings: Settings, product: Product, { date, day }: MeasuredDay): ConstructedLine {
+function lineOf(
+  settings: Settings,
+  product: Product,
+  { date, day, measuredBy }: MeasuredDay,
+): ConstructedLine {
   const { quantity: kind, productType } = product;
   return constructLine({
     lineId: `${settings.cluster_id}/${productType}/${date}`,
@@ -80,6 +94,7 @@ function lineOf(settings: Settings, product: Product, { date, day }: MeasuredDay
     quantity: kind === 'fixed' ? { kind, count: settings.broker_count } : { kind, day },
     unitPrice: rateIn(settings.cost_model, settings.region, product.rate),
     currency: settings.currency,
-    estimate: settings.missing_usage === 'estimate',
+    missingUsage: settings.missing_usage,
+    definition: measuredBy,
   });
 }

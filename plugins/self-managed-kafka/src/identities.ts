@@ -1,4 +1,5 @@
 import { type Identity, type IsoDate, SYSTEM_IDENTITY_TYPE } from '@chargeback/plugin-api';
+import { listedIdentities, mappedTeam } from '@chargeback/prometheus';
 import { createOwnership, type Ownership } from './ownership.ts';
 import type { Settings } from './settings.ts';
 
@@ -27,11 +28,8 @@ export function createDirectory(settings: Settings, today: IsoDate): Directory {
   const source = settings.identity_source;
   const ownership = createOwnership(settings.ownership);
   const teamOf: Directory['teamOf'] = (principal, date) =>
-    ownership.teamOfPrincipal(principal, date) ??
-    (Object.hasOwn(source.principal_to_team, principal)
-      ? source.principal_to_team[principal]!
-      : source.default_team);
-  const fixed = source.source === 'prometheus' ? [] : staticIdentities(settings, (id) => teamOf(id, today));
+    ownership.teamOfPrincipal(principal, date) ?? mappedTeam(source, principal);
+  const fixed = listedIdentities(source, (id) => teamOf(id, today));
   const fixedById = new Map(fixed.map((identity) => [identity.identityId, identity]));
   const teams = teamNames(settings)
     .filter((team) => !fixedById.has(team))
@@ -50,20 +48,6 @@ export function createDirectory(settings: Settings, today: IsoDate): Directory {
       return settings.charge_to === 'team' ? team(teamOf(identity.identityId, date)) : identity;
     },
   };
-}
-
-function staticIdentities(
-  { identity_source: source }: Settings,
-  teamOf: (identityId: string) => string,
-): Identity[] {
-  return source.static_identities.map(({ identity_id, identity_type, display_name, team }) => ({
-    identityId: identity_id,
-    identityType: identity_type,
-    displayName: display_name ?? null,
-    createdAt: null,
-    deletedAt: null,
-    metadata: { team: team ?? teamOf(identity_id) },
-  }));
 }
 
 /** Every team that a row may name: none as long as only principals are charged. */
