@@ -39,7 +39,15 @@ function tenantFor({ plugin, settings }: Shape, folder: string): TenantDefinitio
     tenantId: 'bench',
     plugin,
     settings: plugin.settings.parse(settings),
-    allocationRetryLimit: 3,
+    limits: {
+      allocationRetryLimit: 3,
+      gatherFailureThreshold: 5,
+      emptyListingThreshold: -1,
+      timeoutSeconds: 0,
+      // The simulated days do not move with the clock.
+      retentionDays: 36_500,
+      resumeAfterSeconds: null,
+    },
     openStore: () =>
       openStore({
         connectionString: `sqlite:///${path.join(folder, 'bench.db')}`,
