@@ -158,6 +158,7 @@ export class TestTenant {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
+        resolvePath: (file) => file,
         random: () => 0.5,
         sleep: async (milliseconds, signal) => {
           await setTimeout(milliseconds, undefined, { signal });

@@ -100,6 +100,28 @@ export const ERROR_CODES = {
     'Give each product type one route.',
   ),
 
+  // Admin API of the billed system
+  CB_ADMIN_UNREACHABLE: entry(
+    1,
+    'None of the servers that list the inventory could be reached.',
+    'Check resource_source.bootstrap_servers, the network and that the servers are up.',
+  ),
+  CB_ADMIN_TLS: entry(
+    1,
+    'The encrypted connection to a server that lists the inventory could not be made.',
+    'Check resource_source.security_protocol, ca_file, cert_file and key_file.',
+  ),
+  CB_ADMIN_AUTH: entry(
+    1,
+    'A server that lists the inventory refused the credentials.',
+    'Check resource_source.sasl_mechanism, sasl_username and sasl_password, and what they may describe.',
+  ),
+  CB_ADMIN_TIMEOUT: entry(
+    1,
+    'A server that lists the inventory did not answer in time.',
+    'Raise resource_source.timeout_seconds, or look into the load of the servers.',
+  ),
+
   // Metrics
   CB_METRICS_UNREACHABLE: entry(
     1,
