@@ -35,7 +35,7 @@ export async function* gaugesText(
   });
   if (length === 'month') return;
   yield single(options, {
-    name: 'month_to_date_days',
+    name: 'month_to_date_periods',
     help: 'Days that month_to_date adds up.',
     value: ofMonth.length,
   });
