@@ -314,6 +314,13 @@ export const ERROR_CODES = {
     'Mend the emitter; the date is emitted again.',
   ),
 
+  // Serving
+  CB_SERVE_LISTEN: entry(
+    2,
+    'An address or port cannot be listened on.',
+    'Choose another address or port, or stop what uses it.',
+  ),
+
   // Command line
   CB_RECONCILE_DIFFERENCE: entry(
     3,
