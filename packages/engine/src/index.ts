@@ -13,6 +13,7 @@ export { retentionStart } from './prune.ts';
 export { runTenant } from './run-tenant.ts';
 export {
   failedRun,
+  type ProcessRegistry,
   type RunOptions,
   type TenantDefinition,
   type TenantLimits,

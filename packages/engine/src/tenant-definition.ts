@@ -38,6 +38,14 @@ export interface TenantDefinition {
   readonly makeEmitters: () => readonly ConfiguredEmitter[];
 }
 
+/** Tells processes apart, so that the lease of one that is known to be dead need not expire first. */
+export interface ProcessRegistry {
+  /** Names this process on this machine; without a space. */
+  readonly own: string;
+  /** Whether the process that a lease names is surely dead. */
+  readonly isGone: (holder: string) => boolean;
+}
+
 export interface RunOptions {
   readonly window: Window;
   /** Ask the source again also for what is complete. */
@@ -50,6 +58,7 @@ export interface RunOptions {
   readonly host: Omit<PluginHost, 'signal' | 'tenantId' | 'logger'>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly processes?: ProcessRegistry;
   readonly onProgress: ProgressListener;
   /** Makes a unique id. */
   readonly newId: () => string;

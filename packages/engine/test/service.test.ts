@@ -21,7 +21,9 @@ describe('a tenant that runs for years', () => {
   const state = () => tenant.withStore((store) => store.tenantState());
 
   it('is run by one process at a time, and the other says so', async () => {
-    await tenant.withStore((store) => store.acquireLease('elsewhere', new Date('2027-01-01'), 60));
+    await tenant.withStore((store) =>
+      store.acquireLease({ holder: 'elsewhere', now: new Date('2027-01-01'), seconds: 60 }),
+    );
     const run = await tenant.run(DAYS);
     expect(run).toMatchObject({ status: 'failed', datesGathered: 0 });
     expect(run.problems.map(({ code }) => code)).toEqual(['CB_STORAGE_LEASE']);
@@ -29,7 +31,7 @@ describe('a tenant that runs for years', () => {
   });
 
   it('runs again when the lease of a dead process has expired, and gives its own back', async () => {
-    await tenant.withStore((store) => store.acquireLease('dead', tenant.now, 60));
+    await tenant.withStore((store) => store.acquireLease({ holder: 'dead', now: tenant.now, seconds: 60 }));
     expect((await tenant.run(DAYS)).status).toBe('completed');
     expect(await tenant.withStore((store) => store.lease())).toBeNull();
   });

@@ -52,7 +52,7 @@ async function remove(
   store: Store,
   work: { keeps: string; holder: string; now: Date; signal: AbortSignal },
 ): Promise<void> {
-  const other = await store.acquireLease(work.holder, work.now, LEASE_SECONDS);
+  const other = await store.acquireLease({ holder: work.holder, now: work.now, seconds: LEASE_SECONDS });
   if (other) throw new ChargebackError('CB_STORAGE_LEASE', `a run works on ${name} right now`);
   try {
     while (await store.pruneOldestDay(work.keeps)) work.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { exitCodeOf, failedRun, runTenants, type TenantRun } from '@chargeback/engine';
 import { ChargebackError } from '@chargeback/plugin-api';
 import { createHost, type HostOptions } from '../host.ts';
+import { processRegistry } from '../process-registry.ts';
 import { createProgress } from '../output/progress.ts';
 import { paintFor } from '../output/format.ts';
 import { renderRuns, renderTotals, type TenantTotals } from '../output/run-summary.ts';
@@ -89,6 +90,7 @@ export async function execute(
       patient: options.patient ?? false,
       host: (tenant) => ({ ...host, concurrency: byName.get(tenant.name)!.config.metrics_prefetch_workers }),
       newId: host.newId,
+      processes: processRegistry(process),
       logger,
       signal: options.signal,
       onProgress: display.onProgress,
