@@ -5,7 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@chargeback/source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['{packages,plugins,apps}/*/test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 });

@@ -73,10 +73,10 @@ function sharedDestinations(loaded: LoadedConfig, definitions: readonly Configur
       owners.set(emitter.destination, label);
       if (other === undefined) continue;
       const place = ['tenants', tenant, 'plugin_settings', 'emitters', index, 'params'];
-      const message = `emitters ${other} and ${label} write the same files, ${emitter.destination}`;
+      const message = `emitters ${other} and ${label} write the same files or metrics, ${emitter.destination}`;
       problems.push(
         loaded.problemAt(place, 'CB_EMIT_SETTINGS', message, {
-          fix: 'Give each its own output_dir or filename_template.',
+          fix: 'Give each its own output_dir, filename_template or metric_prefix.',
         }),
       );
     }

@@ -1,5 +1,4 @@
 import {
-  type Aggregation,
   ChargebackError,
   type ChargebackRow,
   dayWindow,
@@ -7,7 +6,6 @@ import {
   describeCause,
   type EmissionBatch,
   type EmissionReceipt,
-  type Emitter,
   type IsoDate,
   isoDateOf,
   makeProblem,
@@ -18,18 +16,10 @@ import {
 } from '@chargeback/plugin-api';
 import type { DateState, EmissionRecord } from '@chargeback/storage';
 import { backOff } from './back-off.ts';
+import type { ConfiguredEmitter } from './configured-emitter.ts';
 import { digestOf } from './fingerprint.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
-
-/** An emitter of one tenant, ready to use. */
-export interface ConfiguredEmitter {
-  /** Names its records; unique within the tenant. */
-  readonly name: string;
-  readonly aggregation: Aggregation | null;
-  readonly lookbackDays: number | null;
-  readonly emitter: Emitter;
-}
 
 export interface EmitResult {
   readonly periodsEmitted: number;
@@ -67,10 +57,11 @@ async function emitAll(
     (await context.store.emissions(configured.name)).map((known) => [known.period, known]),
   );
   const periods = await periodsOf(context, configured, problems);
-  const pending = periods.filter(
-    (period) =>
-      isPending(configured, period, records.get(period.date)) && mayTry(context, records.get(period.date)),
-  );
+  const pending: Period[] = [];
+  for (const period of periods) {
+    const last = records.get(period.date);
+    if (mayTry(context, last) && (await isPending(configured, period, last))) pending.push(period);
+  }
   let emitted = 0;
   for (const [index, period] of pending.entries()) {
     context.signal.throwIfAborted();
@@ -84,15 +75,36 @@ async function emitAll(
       date: period.date,
     });
   }
+  await finish(context, configured, problems);
   return emitted;
 }
 
-function isPending(
-  { aggregation }: ConfiguredEmitter,
-  { batchId }: Period,
+async function isPending(
+  { aggregation, emitter }: ConfiguredEmitter,
+  { batchId, window }: Period,
   last: EmissionRecord | undefined,
-): boolean {
-  return last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== aggregation;
+): Promise<boolean> {
+  if (last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== aggregation) return true;
+  if (!emitter.holds) return false;
+  try {
+    return !(await emitter.holds({ batchId, period: window, aggregation }));
+  } catch {
+    // It cannot tell: emitted once too often is no harm, and what is wrong is told by that emission.
+    return true;
+  }
+}
+
+async function finish(
+  context: TenantContext,
+  { name, aggregation, emitter }: ConfiguredEmitter,
+  problems: Problem[],
+): Promise<void> {
+  try {
+    await emitter.finish?.(aggregation, context.signal);
+  } catch (cause) {
+    rethrowFatal(context, cause);
+    problems.push(emissionProblem({ name, cause }));
+  }
 }
 
 function mayTry({ patient, clock }: TenantContext, last: EmissionRecord | undefined): boolean {
@@ -201,7 +213,7 @@ async function emitPeriod(context: TenantContext, emission: Emission): Promise<b
     assertReceipt(await configured.emitter.emit(batch, context.signal), sent);
   } catch (cause) {
     rethrowFatal(context, cause);
-    emission.problems.push(emissionProblem(configured, period, cause));
+    emission.problems.push(emissionProblem({ name: configured.name, date: period.date, cause }));
     await record(context, emission, { batchId: previous?.batchId ?? null, status: 'failed' });
     return false;
   }
@@ -224,13 +236,20 @@ async function record(
   });
 }
 
-function emissionProblem(configured: ConfiguredEmitter, period: Period, cause: unknown): Problem {
+interface Failure {
+  readonly name: string;
+  /** Without one it is not of a single period. */
+  readonly date?: IsoDate;
+  readonly cause: unknown;
+}
+
+function emissionProblem({ name, date, cause }: Failure): Problem {
   const coded = ChargebackError.isInstance(cause) ? cause : null;
-  const message = `emitter ${configured.name}, ${period.date}: ${describeCause(cause)}`;
-  return makeProblem(coded?.code ?? 'CB_EMIT_FAILED', message, {
+  const what = date === undefined ? `emitter ${name}` : `emitter ${name}, ${date}`;
+  return makeProblem(coded?.code ?? 'CB_EMIT_FAILED', `${what}: ${describeCause(cause)}`, {
     severity: 'error',
-    path: configured.name,
-    date: period.date,
+    path: name,
+    ...(date === undefined ? {} : { date }),
     ...(coded ? { fix: coded.fix } : {}),
   });
 }

@@ -1,6 +1,6 @@
 export { activeFraction, type Fraction } from './active-fraction.ts';
 export { discoverPlugins, type DiscoveryOptions, type PluginModule } from './discover-plugins.ts';
-export type { ConfiguredEmitter } from './emit.ts';
+export type { ConfiguredEmitter } from './configured-emitter.ts';
 export { lineWindow } from './line-window.ts';
 export {
   type LoadedPlugin,
@@ -23,6 +23,7 @@ export { retentionStart } from './prune.ts';
 export { runTenant } from './run-tenant.ts';
 export {
   failedRun,
+  type ProcessRegistry,
   type RunOptions,
   type TenantDefinition,
   type TenantLimits,

@@ -13,7 +13,7 @@ export type EndedBecause = 'timed_out' | 'lease_lost' | null;
 export interface BoundedRun {
   readonly options: RunOptions;
   readonly store: Store;
-  readonly runId: string;
+  readonly holder: string;
   /** 0: no limit. */
   readonly timeoutSeconds: number;
 }
@@ -90,14 +90,14 @@ async function after(
 }
 
 async function keepLease(
-  { options, store, runId }: BoundedRun,
+  { options, store, holder }: BoundedRun,
   ended: AbortSignal,
   lost: () => void,
 ): Promise<void> {
   const pause = (LEASE_SECONDS * 1000) / RENEWALS_PER_LEASE;
   while (await slept(options, pause, ended)) {
     try {
-      const other = await store.acquireLease(runId, options.host.clock(), LEASE_SECONDS);
+      const other = await store.acquireLease({ holder, now: options.host.clock(), seconds: LEASE_SECONDS });
       if (other) return lost();
     } catch {
       // A database that is busy for a moment is asked again; each write checks the lease itself.

@@ -114,20 +114,21 @@ function keptWindow(window: Window, kept: string, problems: Problem[]): Window {
   if (window.start >= start) return window;
   const message = `days before ${kept} are left out: retention_days would remove them again`;
   problems.push(
-    makeProblem('CB_RETENTION_WINDOW', message, {
+    makeProblem('CB_RUN_RETENTION', message, {
       fix: 'Raise retention_days, or look back fewer days than it keeps.',
     }),
   );
   return { start: start < window.end ? start : window.end, end: window.end };
 }
 
-/** Where metrics live and how results leave does not change who bears a cost; everything else may. */
+/** Where metrics and inventory are asked and how results leave does not change who bears a cost; all else may. */
 function allocationSettings({ settings, limits }: TenantDefinition): object {
   const elsewhere = {
     emitters: null,
     chargeback_granularity: null,
     min_refresh_gap_seconds: null,
     metrics: null,
+    resource_source: null,
   };
   return { ...settings, ...elsewhere, allocationRetryLimit: limits.allocationRetryLimit };
 }

@@ -22,12 +22,13 @@ export async function runTenant(tenant: TenantDefinition, options: RunOptions): 
     const startedAt = options.host.clock();
     const suspended = await suspensionOf(tenant, store, startedAt);
     if (suspended) return { ...failedRun(tenant.name, suspended), runId, status: 'suspended' };
-    const other = await store.acquireLease(runId, startedAt, LEASE_SECONDS);
+    const holder = options.processes ? `${options.processes.own} ${runId}` : runId;
+    const other = await takeLease(store, options, { holder, now: startedAt });
     if (other) return { ...failedRun(tenant.name, elsewhereProblem(tenant, other)), runId };
     try {
-      return await leasedRun(tenant, options, { store, runId, startedAt });
+      return await leasedRun(tenant, options, { store, runId, startedAt, holder });
     } finally {
-      await release(store, runId);
+      await release(store, holder);
     }
   } catch (cause) {
     const status = options.signal.aborted ? 'interrupted' : 'failed';
@@ -35,14 +36,27 @@ export async function runTenant(tenant: TenantDefinition, options: RunOptions): 
   }
 }
 
+/** Null when the lease is taken, from a process that is known to be dead too; else whose it is. */
+async function takeLease(
+  store: Store,
+  { processes }: RunOptions,
+  { holder, now }: { holder: string; now: Date },
+): Promise<Lease | null> {
+  const request = { holder, now, seconds: LEASE_SECONDS };
+  const other = await store.acquireLease(request);
+  if (!other || !processes?.isGone(other.holder)) return other;
+  return store.acquireLease({ ...request, over: other.holder });
+}
+
 interface OpenRun {
   readonly store: Store;
   readonly runId: string;
   readonly startedAt: Date;
+  readonly holder: string;
 }
 
 async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: OpenRun): Promise<TenantRun> {
-  const { store, runId, startedAt } = open;
+  const { store, runId, startedAt, holder } = open;
   const { timeoutSeconds } = tenant.limits;
   const run: Omit<StagedRun, 'signal'> = {
     tenant,
@@ -57,7 +71,7 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
   let status: RunStatus = 'completed';
   let because: EndedBecause = null;
   try {
-    because = await withinLimits({ options, store, runId, timeoutSeconds }, (signal) =>
+    because = await withinLimits({ options, store, holder, timeoutSeconds }, (signal) =>
       runStages({ ...run, signal }),
     );
   } catch (cause) {
@@ -85,9 +99,9 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
 }
 
 /** A lease that cannot be given back expires by itself. */
-async function release(store: Store, runId: string): Promise<void> {
+async function release(store: Store, holder: string): Promise<void> {
   try {
-    await store.releaseLease(runId);
+    await store.releaseLease(holder);
   } catch (cause) {
     if (!ChargebackError.isInstance(cause)) throw cause;
   }

@@ -26,6 +26,9 @@ export function silenceOf(regather: Ecosystem['regather'], { batches, usage }: A
     if (lines.length > 0) return null;
     return problems.find(({ severity }) => severity === 'error')?.message ?? null;
   }
-  const failed = ({ code }: Problem): boolean => code.startsWith('CB_METRICS_') && !ANSWERED.has(code);
-  return problems.find(failed)?.message ?? null;
+  return problems.find(isFailure)?.message ?? null;
+}
+
+function isFailure({ code }: Problem): boolean {
+  return code.startsWith('CB_METRICS_') && !ANSWERED.has(code);
 }

@@ -14,7 +14,7 @@ export async function suspensionOf(
   if (resumeAfterSeconds !== null && now.getTime() >= suspendedAt.getTime() + resumeAfterSeconds * 1000)
     return null;
   const message = `suspended since ${suspendedAt.toISOString()}: ${suspendedBecause ?? ''}`;
-  return makeProblem('CB_TENANT_SUSPENDED', message, {
+  return makeProblem('CB_RUN_SUSPENDED', message, {
     severity: 'error',
     path: tenant.name,
     fix: `Mend the cause, then run \`chargeback resume ${tenant.name}\`.`,
@@ -41,7 +41,7 @@ export async function countGather(
   }
   const because = `${gatherFailures} gathers in a row brought nothing; the last one: ${describeCause(gather.failure)}`;
   await store.saveTenantState({ gatherFailures, suspendedAt: gather.now, suspendedBecause: because });
-  return makeProblem('CB_TENANT_SUSPENDED', because, {
+  return makeProblem('CB_RUN_SUSPENDED', because, {
     severity: 'error',
     path: tenant.name,
     fix: `Mend the cause, then run \`chargeback resume ${tenant.name}\`.`,

@@ -7,7 +7,7 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 import type { RunStatus, Store } from '@chargeback/storage';
-import type { ConfiguredEmitter } from './emit.ts';
+import type { ConfiguredEmitter } from './configured-emitter.ts';
 import type { TenantOverrides } from './overrides/tenant-overrides.ts';
 import type { ProgressListener } from './progress.ts';
 
@@ -43,6 +43,14 @@ export interface TenantDefinition {
   readonly makeEmitters: () => readonly ConfiguredEmitter[];
 }
 
+/** Tells processes apart, so that the lease of one that is known to be dead need not expire first. */
+export interface ProcessRegistry {
+  /** Names this process on this machine; without a space. */
+  readonly own: string;
+  /** Whether the process that a lease names is surely dead. */
+  readonly isGone: (holder: string) => boolean;
+}
+
 export interface RunOptions {
   readonly window: Window;
   /** Ask the source again also for what is complete. */
@@ -55,6 +63,7 @@ export interface RunOptions {
   readonly host: Omit<PluginHost, 'signal' | 'tenantId' | 'logger'>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly processes?: ProcessRegistry;
   readonly onProgress: ProgressListener;
   /** Makes a unique id. */
   readonly newId: () => string;

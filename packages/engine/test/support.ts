@@ -96,6 +96,10 @@ export interface World {
   rawBatches?: BillingBatch[];
   /** Called before a window is billed; throws for a source that fails. */
   beforeBilling?: (window: Window) => void;
+  /** Awaited before a window is billed. */
+  waitBeforeBilling?: (signal: AbortSignal) => Promise<void>;
+  /** Days for which the metrics source was asked. */
+  usageAsked?: string[];
   /** Kept out of the contract's `version` when absent. */
   version?: string;
   describe?: (name: string) => Identity;
@@ -144,7 +148,11 @@ export class TestTenant {
 
   async run(window: Window, options: Partial<RunOptions> = {}): Promise<TenantRun> {
     this.now = new Date(this.now.getTime() + this.minutesBetweenRuns * 60_000);
-    return runTenant(this.definition(), {
+    return runTenant(this.definition(), { ...this.runOptions(window), ...options });
+  }
+
+  runOptions(window: Window): RunOptions {
+    return {
       window,
       regather: false,
       signal: new AbortController().signal,
@@ -155,14 +163,14 @@ export class TestTenant {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
+        resolvePath: (file) => file,
         random: () => 0.5,
         sleep: async (milliseconds, signal) => {
           await setTimeout(milliseconds, undefined, { signal });
         },
         concurrency: 4,
       },
-      ...options,
-    });
+    };
   }
 
   async withStore<Result>(work: (store: Store) => Promise<Result>): Promise<Result> {
@@ -210,9 +218,10 @@ function ecosystemOf(world: World): Ecosystem {
     },
     regather: world.regather,
     gatherKey: world.gatherKey,
-    async *billing(window) {
+    async *billing(window, signal) {
       world.billingCalls += 1;
       world.beforeBilling?.(window);
+      await world.waitBeforeBilling?.(signal);
       if (world.rawBatches) return yield* world.rawBatches;
       const inside = world.lines.filter(
         ({ timestamp }) => timestamp >= window.start && timestamp < window.end,
@@ -229,6 +238,7 @@ function ecosystemOf(world: World): Ecosystem {
       async *usage(queries, window) {
         const days = new Set(daysOf(window));
         const keys = new Set(queries.map(({ key }) => key));
+        (world.usageAsked ??= []).push(...days);
         yield* world.usage.filter(({ date, queryKey }) => days.has(date) && keys.has(queryKey));
       },
     },

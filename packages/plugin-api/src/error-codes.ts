@@ -134,6 +134,28 @@ export const ERROR_CODES = {
     'Mend it as shown; testAllocator and testIdentityResolver of @chargeback/testkit show the case.',
   ),
 
+  // Admin API of the billed system
+  CB_ADMIN_UNREACHABLE: entry(
+    1,
+    'None of the servers that list the inventory could be reached.',
+    'Check resource_source.bootstrap_servers, the network and that the servers are up.',
+  ),
+  CB_ADMIN_TLS: entry(
+    1,
+    'The encrypted connection to a server that lists the inventory could not be made.',
+    'Check resource_source.security_protocol, ca_file, cert_file and key_file.',
+  ),
+  CB_ADMIN_AUTH: entry(
+    1,
+    'A server that lists the inventory refused the credentials.',
+    'Check resource_source.sasl_mechanism, sasl_username and sasl_password, and what they may describe.',
+  ),
+  CB_ADMIN_TIMEOUT: entry(
+    1,
+    'A server that lists the inventory did not answer in time.',
+    'Raise resource_source.timeout_seconds, or look into the load of the servers.',
+  ),
+
   // Metrics
   CB_METRICS_UNREACHABLE: entry(
     1,
@@ -244,7 +266,7 @@ export const ERROR_CODES = {
     'A line has a granularity that is neither built in nor configured.',
     'Add it to plugin_settings.granularity_durations.',
   ),
-  CB_RETENTION_WINDOW: entry(
+  CB_RUN_RETENTION: entry(
     1,
     'Days are left out because retention would remove them again.',
     'Raise retention_days, or look back fewer days.',
@@ -254,7 +276,7 @@ export const ERROR_CODES = {
     'A run took longer than it may.',
     'Raise tenant_execution_timeout_seconds, or look back fewer days at once; the next run goes on where this one stopped.',
   ),
-  CB_TENANT_SUSPENDED: entry(
+  CB_RUN_SUSPENDED: entry(
     1,
     'A tenant is suspended, because its source failed too often.',
     'Mend the cause, then run `chargeback resume`.',
@@ -324,6 +346,13 @@ export const ERROR_CODES = {
     1,
     'An emitter confirmed other rows or another total than it was given.',
     'Mend the emitter; the date is emitted again.',
+  ),
+
+  // Serving
+  CB_SERVE_LISTEN: entry(
+    2,
+    'An address or port cannot be listened on.',
+    'Choose another address or port, or stop what uses it.',
   ),
 
   // Command line

@@ -22,7 +22,7 @@ export const emitterSpecSchema = z.strictObject({
   type: z
     .string()
     .min(1)
-    .describe('Built-in name (csv), or dir.module.export, package#export or ./file.mjs#export.'),
+    .describe('Built-in name (csv, prometheus), or dir.module.export, package#export or ./file.mjs#export.'),
   name: z.string().min(1).optional().describe('Names this emitter in its records; defaults to its type.'),
   aggregation: z
     .enum(['hourly', 'daily', 'monthly'])

@@ -36,6 +36,14 @@ export interface Lease {
   readonly expiresAt: Date;
 }
 
+export interface LeaseRequest {
+  readonly holder: string;
+  readonly now: Date;
+  readonly seconds: number;
+  /** A holder that is known to be dead: its lease need not expire first. */
+  readonly over?: string;
+}
+
 /** What a tenant remembers between runs, whatever the days. */
 export interface TenantState {
   /** Runs in a row in which nothing could be gathered. */

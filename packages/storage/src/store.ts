@@ -37,6 +37,7 @@ import type {
   Deletions,
   EmissionRecord,
   Lease,
+  LeaseRequest,
   LineAttempts,
   ListedTypes,
   PruneCounts,
@@ -234,7 +235,7 @@ export interface Store extends AsyncDisposable {
    * Takes the tenant's lease or prolongs it and returns null, or returns the lease of another holder. From then
    * on days are written only while the lease is held: else `CB_STORAGE_LEASE`, and nothing is written.
    */
-  acquireLease(holder: string, now: Date, seconds: number): Promise<Lease | null>;
+  acquireLease(request: LeaseRequest): Promise<Lease | null>;
   releaseLease(holder: string): Promise<void>;
   /** Whoever holds it, expired or not. */
   lease(): Promise<Lease | null>;

@@ -1,22 +1,18 @@
 import { ChargebackError } from '@chargeback/plugin-api';
 import { instantOf } from '../convert.ts';
-import type { Lease } from '../records.ts';
+import type { Lease, LeaseRequest } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
-
-export interface LeaseRequest {
-  readonly holder: string;
-  readonly now: Date;
-  readonly seconds: number;
-}
 
 /**
  * Takes the lease, or prolongs one that `holder` has. Returns null then, else the lease of another that has
  * not expired. Runs that a dead holder left behind are marked as interrupted.
  */
-export function acquireLease(database: SqliteDatabase, { holder, now, seconds }: LeaseRequest): Lease | null {
+export function acquireLease(database: SqliteDatabase, request: LeaseRequest): Lease | null {
+  const { holder, now, seconds, over } = request;
   return database.write(() => {
     const current = loadLease(database);
-    if (current && current.holder !== holder && current.expiresAt > now) return current;
+    const dead = current !== null && current.holder === over;
+    if (current && current.holder !== holder && current.expiresAt > now && !dead) return current;
     const own = current?.holder === holder;
     database
       .statement(

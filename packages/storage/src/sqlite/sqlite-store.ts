@@ -16,6 +16,7 @@ import type {
   Deletions,
   EmissionRecord,
   Lease,
+  LeaseRequest,
   ListedTypes,
   PruneCounts,
   RunRecord,
@@ -149,9 +150,9 @@ export class SqliteStore implements Store {
     this.#held(() => forgetAttempts(this.#database, dates));
   }
 
-  async acquireLease(holder: string, now: Date, seconds: number): Promise<Lease | null> {
-    const other = acquireLease(this.#database, { holder, now, seconds });
-    if (other === null) this.#holder = holder;
+  async acquireLease(request: LeaseRequest): Promise<Lease | null> {
+    const other = acquireLease(this.#database, request);
+    if (other === null) this.#holder = request.holder;
     return other;
   }
 

@@ -64,6 +64,7 @@ export class EcosystemFixture {
       logger: silentLogger,
       clock: () => new Date(now),
       createFetch: () => given,
+      resolvePath: (file) => file,
       random: () => 0.5,
       sleep: async (_milliseconds, signal) => signal.throwIfAborted(),
       signal: new AbortController().signal,

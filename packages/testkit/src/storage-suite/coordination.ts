@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Store } from '@chargeback/storage';
+import type { ListedTypes, Store } from '@chargeback/storage';
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import {
   allocated,
@@ -35,22 +35,30 @@ const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 function declareLease(test: StoreTest): void {
   test('is held by one at a time, until it is released or expires', async (store, reopen) => {
     assert.equal(await store.lease(), null);
-    assert.equal(await store.acquireLease('one', NOW, 60), null);
-    assert.equal((await store.acquireLease('two', later(59), 60))?.holder, 'one');
-    assert.equal(await store.acquireLease('one', later(30), 60), null);
+    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
+    assert.equal((await store.acquireLease({ holder: 'two', now: later(59), seconds: 60 }))?.holder, 'one');
+    assert.equal(await store.acquireLease({ holder: 'one', now: later(30), seconds: 60 }), null);
     assert.deepEqual(await store.lease(), { holder: 'one', acquiredAt: NOW, expiresAt: later(90) });
-    assert.equal(await store.acquireLease('two', later(90), 60), null);
+    assert.equal(await store.acquireLease({ holder: 'two', now: later(90), seconds: 60 }), null);
     await store.releaseLease('one');
     assert.equal((await store.lease())?.holder, 'two');
     await store.releaseLease('two');
     assert.equal(await (await reopen()).lease(), null);
   });
 
+  test('is taken over from a holder that is known to be dead, and from no other', async (store) => {
+    await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 });
+    const request = { holder: 'two', now: NOW, seconds: 60 };
+    assert.equal((await store.acquireLease({ ...request, over: 'somebody' }))?.holder, 'one');
+    assert.equal(await store.acquireLease({ ...request, over: 'one' }), null);
+    assert.equal((await store.lease())?.holder, 'two');
+  });
+
   test('keeps who has lost it from writing a day', async (store, _reopen, openAnother) => {
     await using other = await openAnother();
-    assert.equal(await store.acquireLease('one', NOW, 60), null);
+    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
     await store.saveGatheredDay(gathered([line('a')]));
-    assert.equal(await other.acquireLease('two', later(61), 60), null);
+    assert.equal(await other.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
     const rows = calculated([allocated('a', [portion({ x: 100n })])]);
     await assertRejects(store.saveGatheredDay(gathered([line('b')])), 'CB_STORAGE_LEASE');
     await assertRejects(store.saveCalculatedDay(rows), 'CB_STORAGE_LEASE');
@@ -59,9 +67,9 @@ function declareLease(test: StoreTest): void {
   });
 
   test('marks what a dead holder left running as interrupted', async (store) => {
-    assert.equal(await store.acquireLease('one', NOW, 60), null);
+    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
     await store.startRun('one', NOW);
-    assert.equal(await store.acquireLease('two', later(61), 60), null);
+    assert.equal(await store.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
     const [run] = await store.runs(1);
     assert.deepEqual([run?.status, run?.endedAt], ['interrupted', later(61)]);
   });
@@ -151,10 +159,11 @@ async function living(store: Store): Promise<string[]> {
   return resources.filter(({ deletedAt }) => deletedAt === null).map(({ resourceId }) => resourceId);
 }
 
-function declareDeletions(test: StoreTest): void {
-  const listed = (seenAt: Date, emptyThreshold = -1) =>
-    ({ kind: 'resource', types: ['cluster'], seenAt, emptyThreshold }) as const;
+function listed(seenAt: Date, emptyThreshold = -1): ListedTypes {
+  return { kind: 'resource', types: ['cluster'], seenAt, emptyThreshold };
+}
 
+function declareDeletions(test: StoreTest): void {
   test('ends with the listing, and begins again when it is named again', async (store) => {
     await list(store, ['a', 'b'], NOW);
     await store.saveResources(
