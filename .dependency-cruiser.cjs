@@ -9,6 +9,7 @@ const allowed = {
   storage: ['money', 'plugin-api'],
   emitters: ['money', 'plugin-api'],
   engine: ['money', 'plugin-api', 'allocation', 'config', 'prometheus', 'storage', 'emitters'],
+  'create-plugin': [],
   testkit: ['money', 'plugin-api', 'allocation', 'storage'],
 };
 
