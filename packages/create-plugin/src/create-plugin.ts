@@ -13,6 +13,9 @@ export class PluginNameError extends Error {
   override readonly name = 'PluginNameError';
 }
 
+/** npm leaves a .gitignore out of packages, and a second package.json in one confuses tools. */
+const HELD_BACK = { _gitignore: '.gitignore', '_package.json': 'package.json' };
+
 const TEMPLATE = path.join(import.meta.dirname, '..', 'template');
 
 /**
@@ -28,8 +31,9 @@ export function createPlugin({ name, parent }: CreatePluginOptions): string {
     throw new PluginNameError(`${folder} is there already and not empty; use another name`);
   }
   cpSync(TEMPLATE, folder, { recursive: true });
-  // npm leaves a .gitignore out of packages.
-  renameSync(path.join(folder, 'gitignore'), path.join(folder, '.gitignore'));
+  for (const [held, real] of Object.entries(HELD_BACK)) {
+    renameSync(path.join(folder, held), path.join(folder, real));
+  }
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) fillIn(path.join(entry.parentPath, entry.name), name);
   }
