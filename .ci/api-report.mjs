@@ -16,7 +16,13 @@ export function apiReport(root, name) {
     .toSorted(([left], [right]) => (left < right ? -1 : 1))
     .map(([file, text]) => `## ${path.relative(dist, file)}\n\n\`\`\`ts\n${text}\n\`\`\`\n`);
   const title = `# API of @chargeback/${name}`;
-  return [title, '', 'Generated from its declarations by `npm run docs`; a test compares.', '', ...sections].join('\n');
+  return [
+    title,
+    '',
+    'Generated from its declarations by `npm run docs`; a test compares.',
+    '',
+    ...sections,
+  ].join('\n');
 }
 
 function collect(file, files) {

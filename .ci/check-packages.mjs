@@ -30,8 +30,16 @@ try {
     writeOverride(plugin);
     npm(plugin, ['run', '--silent', 'bill']);
     expectBill(plugin, ['NETWORK,team-a,SHARED,0.9750,', 'NETWORK,team-b,SHARED,0.3250,']);
-    const wiring = chargeback(plugin, ['plugins', 'wiring', '--config', 'config.yaml', '--tenant', 'example']);
-    if (!/NETWORK.*weighted-team.*config\.yaml:\d+/u.test(wiring)) throw new Error(`the wiring is\n${wiring}`);
+    const wiring = chargeback(plugin, [
+      'plugins',
+      'wiring',
+      '--config',
+      'config.yaml',
+      '--tenant',
+      'example',
+    ]);
+    if (!/NETWORK.*weighted-team.*config\.yaml:\d+/u.test(wiring))
+      throw new Error(`the wiring is\n${wiring}`);
   });
   step('bill with the plugin as a folder of plugins_path', () => {
     const config = path.join(plugin, 'config.yaml');

@@ -15,10 +15,11 @@ async function makeWorld(): Promise<EmitterWorld> {
       response.writeHead(503).end();
       return;
     }
-    void text(request).then((body) => {
-      kept.set(request.url!, body);
+    const keep = async (): Promise<void> => {
+      kept.set(request.url!, await text(request));
       response.writeHead(204).end();
-    });
+    };
+    void keep();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

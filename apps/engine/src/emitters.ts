@@ -32,7 +32,7 @@ export interface EmitterPlace {
 export async function makeEmitters(
   settings: PluginSettingsBase,
   host: EmitterHost,
-  { loaded, section, ...code }: EmitterPlace,
+  { loaded, section, ...modules }: EmitterPlace,
 ): Promise<{ emitters: ConfiguredEmitter[] } | { problems: ConfigProblem[] }> {
   const emitters: ConfiguredEmitter[] = [];
   const problems: ConfigProblem[] = [];
@@ -51,7 +51,7 @@ export async function makeEmitters(
         `emitter ${name} asks for ${spec.aggregation} rows; chargeback_granularity is ${settings.chargeback_granularity}`,
       );
     }
-    const made = await makeEmitter(spec, host, { loaded, section: place, ...code });
+    const made = await makeEmitter(spec, host, { loaded, section: place, ...modules });
     if ('problems' in made) problems.push(...made.problems);
     else if (made.emitter)
       emitters.push({
@@ -72,10 +72,10 @@ function isFiner(spec: EmitterSpec, settings: PluginSettingsBase): boolean {
 async function makeEmitter(
   spec: EmitterSpec,
   host: EmitterHost,
-  { loaded, section, ...code }: EmitterPlace,
+  { loaded, section, ...modules }: EmitterPlace,
 ): Promise<{ emitter: ConfiguredEmitter['emitter'] | undefined } | { problems: readonly ConfigProblem[] }> {
   try {
-    const plugin = await emitterOf(spec.type, code);
+    const plugin = await emitterOf(spec.type, modules);
     if (!plugin) return { emitter: undefined };
     const params = loaded.checkSection([...section, 'params'], plugin.params);
     if ('problems' in params) return { problems: params.problems };

@@ -47,6 +47,7 @@ export async function openSession(options: ConfigOptions, context: ProcessContex
   const places = {
     directory: loaded.directory,
     resolveFromApplication: (specifier: string) => import.meta.resolve(specifier),
+    stripsTypes: process.features.typescript !== undefined && process.features.typescript !== false,
   };
   const registry =
     options.import === false

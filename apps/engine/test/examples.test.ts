@@ -58,10 +58,11 @@ describe('the examples of own code', () => {
   it('webhook-emitter sends each day once, to an address of its own', async () => {
     const received = new Map<string, { rows: { amount: string; currency: string }[] }>();
     const server = createServer((request, response) => {
-      void text(request).then((body) => {
-        received.set(`${request.method} ${request.url}`, JSON.parse(body) as { rows: [] });
+      const keep = async (): Promise<void> => {
+        received.set(`${request.method} ${request.url}`, JSON.parse(await text(request)) as { rows: [] });
         response.writeHead(204).end();
-      });
+      };
+      void keep();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {

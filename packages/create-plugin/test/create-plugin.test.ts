@@ -30,7 +30,10 @@ describe('npm create @chargeback/plugin', () => {
     for (const name of ['allocation', 'money', 'plugin-api', 'testkit']) {
       await symlink(path.join(repository, 'packages', name), path.join(modules, '@chargeback', name));
     }
-    await symlink(path.join(here, 'node_modules', 'zod'), path.join(modules, 'zod'));
+    await symlink(
+      path.join(repository, 'packages', 'plugin-api', 'node_modules', 'zod'),
+      path.join(modules, 'zod'),
+    );
     await mkdir(path.join(modules, '@types'));
     await symlink(
       path.join(repository, 'node_modules', '@types', 'node'),

@@ -93,6 +93,7 @@ describe('overrides are checked before any money moves:', () => {
       },
       places: {
         directory: folder,
+        stripsTypes: true,
         resolveFromApplication: (specifier) => {
           if (specifier === 'bundled') return pathToFileURL(path.join(folder, 'allocators', 'team.mjs')).href;
           throw new Error(`Cannot find package '${specifier}'`);

@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..', '..', '..');
-const { apiReport, REPORTED } = (await import(pathToFileURL(path.join(root, '.ci', 'api-report.mjs')).href)) as {
+const { apiReport, REPORTED } = (await import(
+  pathToFileURL(path.join(root, '.ci', 'api-report.mjs')).href
+)) as {
   apiReport: (root: string, name: string) => string;
   REPORTED: readonly string[];
 };

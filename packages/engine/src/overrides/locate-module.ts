@@ -11,6 +11,8 @@ export interface ModulePlaces {
   readonly directory: string;
   /** Resolves a package as the application itself would; throws when it is not there. */
   readonly resolveFromApplication: (specifier: string) => string;
+  /** The runtime runs TypeScript. */
+  readonly stripsTypes: boolean;
 }
 
 const SUFFIXES = ['.js', '.mjs', '/index.js', '/index.mjs'];
@@ -22,7 +24,7 @@ const TYPESCRIPT_SUFFIXES = ['.ts', '.mts', '/index.ts'];
  * @throws {ChargebackError} `CB_OVERRIDE_MODULE` with every path tried, also when several files answer.
  */
 export function locateModule(reference: Reference, places: ModulePlaces): string {
-  if (reference.form === 'dotted') return locateDotted(reference.segments, places.directory);
+  if (reference.form === 'dotted') return locateDotted(reference.segments, places);
   const { specifier } = reference;
   return /^\.{0,2}\//u.test(specifier)
     ? locateFile(path.resolve(places.directory, specifier))
@@ -52,10 +54,9 @@ export function locatePackage(
   );
 }
 
-function locateDotted(segments: readonly string[], directory: string): string {
+function locateDotted(segments: readonly string[], { directory, stripsTypes }: ModulePlaces): string {
   const base = path.join(directory, ...segments);
-  const strips = process.features.typescript !== undefined && process.features.typescript !== false;
-  const tried = [...SUFFIXES, ...(strips ? TYPESCRIPT_SUFFIXES : [])].map((suffix) => base + suffix);
+  const tried = [...SUFFIXES, ...(stripsTypes ? TYPESCRIPT_SUFFIXES : [])].map((suffix) => base + suffix);
   const found = tried.filter(isFile);
   if (found.length === 1) return pathToFileURL(found[0]!).href;
   if (found.length > 1) {

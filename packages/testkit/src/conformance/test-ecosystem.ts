@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { MAX_UNITS } from '@chargeback/money';
 import {
