@@ -1,4 +1,4 @@
-export { type MetricsConnection, metricsConnectionSchema } from './connection.ts';
+export { type MetricsConnection, metricsConnectionSchema, serverUrlSchema } from './connection.ts';
 export { type DailyTotal, type DailyTotalQuery, fetchDailyTotals } from './daily-totals.ts';
 export { escapeLabelValue, injectMatcher, labelMatcher } from './label-matcher.ts';
 export { createMetricsSource } from './metrics-source.ts';
@@ -9,5 +9,14 @@ export {
   type PrometheusHost,
   type RangeRequest,
 } from './prometheus-client.ts';
+export { quoteWithout } from './quote-server.ts';
 export type { RangeAnswer } from './range-answer.ts';
+export { readBounded } from './read-bounded.ts';
+export {
+  type Attempt,
+  createRetrier,
+  parseRetryAfter,
+  type Retrier,
+  type RetryableFailure,
+} from './retrier.ts';
 export type { RangeSeries } from './scan-matrix.ts';
