@@ -34,7 +34,8 @@ export async function saveGathered(context: TenantContext, gathered: GatheredSpa
     const lines = bills.get(date);
     if (!lines) continue;
     if (await saveDay(context, { gathered, date, lines, usage })) saved += 1;
-    for (const { totals } of usage) {
+    for (const { queryKey, totals } of usage) {
+      if (!context.wiring.namesIdentities(queryKey)) continue;
       for (const identityId of totals.identityIds)
         if (!observed.has(identityId)) observed.set(identityId, date);
     }
