@@ -7,6 +7,7 @@ import {
   type IdentityBatch,
   type IsoDate,
   isoDateOf,
+  type ListingBatch,
   makeProblem,
   type Problem,
   type ResourceBatch,
@@ -74,8 +75,13 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
 }
 
 function needsGathering(context: TenantContext, state: DateState | undefined): boolean {
-  if (context.regather || context.ecosystem.regather === 'always') return true;
-  return !state?.complete || state.gatherFingerprint !== context.gatherFingerprint;
+  return context.ecosystem.regather === 'always' || needsUsage(context, state);
+}
+
+/** A restated bill says nothing new about usage: what is stored whole is not asked for again. */
+function needsUsage(context: TenantContext, state: DateState | undefined): boolean {
+  if (context.regather || !state?.complete) return true;
+  return state.gatherFingerprint !== context.gatherFingerprint;
 }
 
 /** Runs of consecutive days, none longer than {@link SPAN_DAYS}. */
@@ -122,9 +128,15 @@ interface Listing<Batch> {
   readonly problems: Problem[];
 }
 
-async function gatherListing<Batch>(context: TenantContext, listing: Listing<Batch>): Promise<void> {
+async function gatherListing<Batch extends ListingBatch>(
+  context: TenantContext,
+  listing: Listing<Batch>,
+): Promise<void> {
   try {
-    for await (const batch of listing.batches) await listing.save(batch);
+    for await (const batch of listing.batches) {
+      await listing.save(batch);
+      listing.problems.push(...(batch.problems ?? []));
+    }
   } catch (cause) {
     rethrowFatal(context, cause);
     const message = `${listing.what} could not be listed: ${describeCause(cause)}`;
@@ -146,7 +158,7 @@ async function gatherSpan(context: TenantContext, { span, states, problems }: Sp
   const batches: BillingBatch[] = [];
   try {
     // Both ask the network: side by side, each within its own limits.
-    await Promise.all([collectUsage(context, window, usage), collectBilling(context, window, batches)]);
+    await Promise.all([collectUsage(context, usage, states), collectBilling(context, window, batches)]);
   } catch (cause) {
     rethrowFatal(context, cause);
     const message = `${span[0]} to ${span.at(-1)}: ${describeCause(cause)}`;
@@ -159,13 +171,17 @@ async function gatherSpan(context: TenantContext, { span, states, problems }: Sp
 
 async function collectUsage(
   context: TenantContext,
-  window: Window,
   usage: Map<IsoDate, UsageDay[]>,
+  states: ReadonlyMap<IsoDate, DateState>,
 ): Promise<void> {
   const { ecosystem, wiring, signal } = context;
   if (!ecosystem.metrics || wiring.usageQueries.length === 0) return;
-  for await (const day of ecosystem.metrics.usage(wiring.usageQueries, window, signal)) {
-    usage.get(day.date)?.push(day);
+  const wanted = [...usage.keys()].filter((date) => needsUsage(context, states.get(date)));
+  for (const days of spansOf(wanted)) {
+    const window: Window = { start: dayWindow(days[0]!).start, end: dayWindow(days.at(-1)!).end };
+    for await (const day of ecosystem.metrics.usage(wiring.usageQueries, window, signal)) {
+      usage.get(day.date)?.push(day);
+    }
   }
 }
 

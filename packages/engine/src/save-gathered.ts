@@ -90,7 +90,9 @@ async function saveDay(
   const state = gathered.states.get(date);
   const stored =
     state && context.ecosystem.regather === 'until_complete' ? await context.store.loadDay(date) : undefined;
-  const complete = isDayComplete(context, lines, usage);
+  const sameSettings = state?.gatherFingerprint === context.gatherFingerprint;
+  const knownUsage = sameSettings ? (stored?.usage ?? (await context.store.usageCoverage(date))) : NO_USAGE;
+  const complete = isDayComplete(context, { lines, usage, knownUsage });
   if (state?.complete && stored && !complete) {
     // Metrics fade with the server's retention: what was complete once is not replaced by less.
     gathered.problems.push(
@@ -112,12 +114,11 @@ async function saveDay(
     });
     return false;
   }
-  const sameSettings = state?.gatherFingerprint === context.gatherFingerprint;
   const known = sameSettings ? stored : undefined;
   await context.store.saveGatheredDay({
     date,
     lines: known ? lines.map((line) => betterLine(line, known)) : lines,
-    usage: known ? usage.filter((day) => !isWorse(day, known.usage.get(day.queryKey))) : usage,
+    usage: usage.filter((day) => !isWorse(day, knownUsage.get(day.queryKey))),
     gatherFingerprint: context.gatherFingerprint,
     complete,
     gatheredAt: context.clock(),
@@ -125,15 +126,24 @@ async function saveDay(
   return true;
 }
 
+type KnownUsage = ReadonlyMap<string, Pick<StoredUsage, 'coverage' | 'outcome'>>;
+
+const NO_USAGE: KnownUsage = new Map();
+
+/** Usage that was stored whole before need not be answered again, and is not where a bill is restated. */
 function isDayComplete(
   context: TenantContext,
-  lines: readonly BillingLineItem[],
-  usage: readonly UsageDay[],
+  day: { lines: readonly BillingLineItem[]; usage: readonly UsageDay[]; knownUsage: KnownUsage },
 ): boolean {
-  const answered = new Map(usage.map((day) => [day.queryKey, day.outcome]));
+  const answered = new Map(day.usage.map(({ queryKey, outcome }) => [queryKey, outcome]));
+  const restated = context.ecosystem.regather === 'always';
+  const outcomeOf = (key: string) => {
+    const known = restated ? day.knownUsage.get(key)?.outcome : undefined;
+    return known === 'complete' ? known : answered.get(key);
+  };
   return (
-    lines.every(({ coverage }) => coverage === null || isComplete(coverage)) &&
-    context.wiring.usageQueries.every(({ key }) => answered.get(key) === 'complete')
+    day.lines.every(({ coverage }) => coverage === null || isComplete(coverage)) &&
+    context.wiring.usageQueries.every(({ key }) => outcomeOf(key) === 'complete')
   );
 }
 
@@ -144,6 +154,6 @@ function betterLine(line: BillingLineItem, stored: StoredDay): BillingLineItem {
   return before && line.coverage !== null && less ? before : line;
 }
 
-function isWorse(day: UsageDay, stored: StoredUsage | undefined): boolean {
+function isWorse(day: UsageDay, stored: Pick<StoredUsage, 'coverage'> | undefined): boolean {
   return stored !== undefined && stored.coverage.samplesSeen > day.coverage.samplesSeen;
 }

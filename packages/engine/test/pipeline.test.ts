@@ -150,7 +150,7 @@ describe('the pipeline', () => {
     expect(await detailsOf()).toEqual(['USAGE_RATIO_ALLOCATION']);
 
     tenant.world.usage = [usageDay('2026-02-01', { 'team-b': 0, 'team-a': 0 })];
-    await tenant.run(FEBRUARY_FIRST);
+    await tenant.run(FEBRUARY_FIRST, { regather: true });
     expect(await sharesOf()).toEqual({ 'team-a': '50.0000', 'team-b': '50.0000' });
     expect(await detailsOf()).toEqual(['NO_USAGE_FOR_ACTIVE_IDENTITIES']);
   });
@@ -384,12 +384,7 @@ describe('the pipeline', () => {
       usageDay('2026-02-01', { 'team-a': 100 }),
       usageDay('2026-02-02', { 'team-b': 100 }),
     ];
-    await tenant.run(window);
+    await tenant.run(window, { regather: true });
     expect(await sharesOf()).toEqual({ 'team-a': '15.0000', 'team-b': '15.0000' });
   });
 });
-
-function planOf(recipients: readonly object[]): object {
-  const [portion] = (terminal('unallocated')({} as never) as { portions: object[] }).portions;
-  return { portions: [{ ...portion, recipients }] };
-}

@@ -14,6 +14,7 @@ import {
   type Logger,
   type PluginSettingsBase,
   pluginSettingsBaseSchema,
+  type Problem,
   type ProductRoute,
   type Resource,
   startOfDay,
@@ -75,6 +76,7 @@ export function line(date: string, cost: string, overrides: Partial<BillingLineI
 export interface World {
   lines: BillingLineItem[];
   resources: Resource[];
+  listingProblems?: Problem[];
   identities: Identity[];
   usage: UsageDay[];
   routes: ProductRoute[];
@@ -185,7 +187,8 @@ function ecosystemOf(world: World): Ecosystem {
       yield { window, lines: inside, problems: [] };
     },
     async *resources() {
-      yield { authoritativeFor: ['cluster'], resources: world.resources };
+      const problems = world.listingProblems ?? [];
+      yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },
     async *identities() {
       yield { authoritativeFor: ['principal'], identities: world.identities };

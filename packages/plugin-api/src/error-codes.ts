@@ -225,7 +225,7 @@ export const ERROR_CODES = {
   ),
   CB_BILLING_AMOUNT: entry(
     1,
-    'An amount, quantity or price of a bill is not a finite decimal number; the date is held.',
+    'An amount of a bill is not a decimal number that fits the ledger; the date is held.',
     'Ask the vendor to mend the row; the date is gathered again at the next run.',
   ),
   CB_BILLING_ROW: entry(

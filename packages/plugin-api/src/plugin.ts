@@ -45,7 +45,8 @@ export interface Ecosystem extends AsyncDisposable {
   readonly fallback: ProductRoute;
   /**
    * `until_complete`: a day whose inputs are complete never changes at its source (metrics).
-   * `always`: the source restates days inside the lookback (a vendor's bill).
+   * `always`: the source restates days inside the lookback (a vendor's bill); usage that was stored whole is
+   * not asked for again.
    */
   readonly regather: 'until_complete' | 'always';
   /** The settings that decide what is gathered. When they change, the source is asked again. No secrets. */
@@ -55,7 +56,10 @@ export interface Ecosystem extends AsyncDisposable {
    * batches cover the window; a window that failed is a batch with a problem of severity `error`.
    */
   billing(window: Window, signal: AbortSignal): AsyncIterable<BillingBatch>;
-  /** A batch names the types it is authoritative for; a listing that failed yields no batch and throws. */
+  /**
+   * A batch names the types it is authoritative for. A listing that failed is a problem of its batch, so that
+   * the others go on; what throws ends the iteration.
+   */
   resources?(window: Window, signal: AbortSignal): AsyncIterable<ResourceBatch>;
   identities?(window: Window, signal: AbortSignal): AsyncIterable<IdentityBatch>;
   readonly metrics?: MetricsSource;

@@ -48,7 +48,7 @@ export class PageWalk {
    */
   queryOf(next: string, current: Query): Query {
     const base = new URL(this.#connection.baseUrl);
-    if (!URL.canParse(next, base)) throw this.#lost('the link to the next page is not a URL');
+    if (!URL.canParse(next, base.href)) throw this.#lost('the link to the next page is not a URL');
     const link = new URL(next, base);
     if (link.origin !== base.origin && !this.#connection.knownOrigins?.includes(link.origin)) {
       throw this.#lost(`the link to the next page leads to another server, ${link.host}`);

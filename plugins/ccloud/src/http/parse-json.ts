@@ -19,12 +19,18 @@ const STRING_OR_NOT_A_NUMBER = /"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/gs;
  */
 export function parseJson(text: string, { exactNumbers }: { exactNumbers: boolean }): JsonValue | undefined {
   if (!exactNumbers) return attempt(() => JSON.parse(text) as JsonValue);
-  const parseExact = (source: string) => attempt(() => JSON.parse(source, sourceOfNumbers) as JsonValue);
+  const parseExact = (source: string) => attempt(() => parseWithSource(source, sourceOfNumbers));
   return (
     parseExact(text) ??
     parseExact(text.replace(STRING_OR_NOT_A_NUMBER, (word) => (word.startsWith('"') ? word : `"${word}"`)))
   );
 }
+
+/** The type library does not know the third parameter of a reviver yet. */
+const parseWithSource = JSON.parse as (
+  text: string,
+  reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+) => JsonValue;
 
 function sourceOfNumbers(_key: string, value: unknown, context: { source?: string }): unknown {
   return typeof value === 'number' ? context.source : value;

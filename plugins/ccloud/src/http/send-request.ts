@@ -84,7 +84,9 @@ function urlOf({ baseUrl }: CcloudConnection, { path, query = {} }: CcloudReques
 }
 
 function searchOf(query: Query): string {
-  return new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
+  return parameters.toString();
 }
 
 interface Sent {
