@@ -388,3 +388,8 @@ describe('the pipeline', () => {
     expect(await sharesOf()).toEqual({ 'team-a': '15.0000', 'team-b': '15.0000' });
   });
 });
+
+function planOf(recipients: readonly object[]): object {
+  const [portion] = (terminal('unallocated')({} as never) as { portions: object[] }).portions;
+  return { portions: [{ ...portion, recipients }] };
+}

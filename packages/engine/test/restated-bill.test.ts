@@ -61,7 +61,8 @@ describe('a source that restates its bill', () => {
   });
 
   it('lets a listing fail by itself: its problem is told and the other listings count', async () => {
-    tenant.world.lines = [line('2026-02-01', '10')];
+    tenant.world.lines = [line('2026-02-01', '10', { productType: 'NETWORK' })];
+    tenant.world.usage = [usageDay('2026-02-01', { 'team-a': 1 })];
     tenant.world.listingProblems = [
       makeProblem('CB_INVENTORY_GATHER', 'widgets could not be listed', { severity: 'error' }),
     ];
