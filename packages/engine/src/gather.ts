@@ -110,7 +110,10 @@ async function gatherInventory(context: TenantContext, problems: Problem[]): Pro
     });
   }
   if (ecosystem.identities) {
-    const save = (batch: IdentityBatch) => store.saveIdentities(batch, context.clock());
+    const save = async (batch: IdentityBatch) => {
+      await store.saveIdentities(batch, context.clock());
+      if (batch.mentioned) await store.observeIdentities(batch.mentioned, context.window.start);
+    };
     await gatherListing(context, {
       what: 'identities',
       batches: ecosystem.identities(context.window, signal),

@@ -173,8 +173,9 @@ function tenantContext(
 }
 
 /** Where metrics live and how results leave does not change who bears a cost; everything else may. */
-function allocationSettings({ settings, allocationRetryLimit }: TenantDefinition): object {
+function allocationSettings({ plugin, settings, allocationRetryLimit }: TenantDefinition): object {
   const elsewhere = {
+    ...Object.fromEntries((plugin.connectionSettings ?? []).map((key) => [key, null])),
     emitters: null,
     chargeback_granularity: null,
     min_refresh_gap_seconds: null,

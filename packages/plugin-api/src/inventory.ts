@@ -39,6 +39,11 @@ export interface ResourceBatch extends ListingBatch {
 
 export interface IdentityBatch extends ListingBatch {
   readonly identities: readonly Identity[];
+  /**
+   * Named by something that was listed, such as an owner, and in no listing themselves: stored where nothing
+   * is known of them yet, so that what a listing said once stays.
+   */
+  readonly mentioned?: readonly Identity[];
 }
 
 /** Receives what nobody can be given. Never deleted, never part of `tenant_period`. */

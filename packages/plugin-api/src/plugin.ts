@@ -77,6 +77,8 @@ export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSet
   readonly aliases?: readonly string[];
   /** Strict: an unknown key is an error. Extends the shape of `pluginSettingsBaseSchema`. */
   readonly settings: z.ZodType<Settings>;
+  /** Top-level settings that say only where and how the source is reached: changing them calculates nothing anew. */
+  readonly connectionSettings?: readonly string[];
   /** Connects. The settings have been parsed by the schema above. */
   create(settings: Settings, host: PluginHost): Promise<Ecosystem>;
 }
