@@ -1,7 +1,7 @@
 import { type AllocationModel, allocationModel, chain, evenSplit, terminal } from '@chargeback/allocation';
 import { Decimal } from '@chargeback/money';
 import { z } from 'zod';
-import { ORG_WIDE_TYPES } from './identity-types.ts';
+import { OWNER_TYPES } from './identity-types.ts';
 
 export const ORG_WIDE_RULES = ['even_split', 'unallocated', 'proportional_to_allocated'] as const;
 
@@ -28,12 +28,12 @@ export type OrgWideSettings = z.output<typeof orgWideSettingsSchema>;
 export function orgWide(chosen: OrgWideRule): AllocationModel {
   if (chosen === 'even_split') {
     return chain(
-      evenSplit('tenantPeriod', { identityTypes: ORG_WIDE_TYPES, detail: null }),
+      evenSplit('tenantPeriod', { identityTypes: OWNER_TYPES, detail: null }),
       terminal('unallocated'),
     );
   }
   if (chosen === 'proportional_to_allocated')
-    return chain(proportionalToAllocated(), terminal('unallocated'));
+    return chain(proportionalToAllocated(), terminal('unallocated', { detail: 'NO_OTHER_COST_ALLOCATED' }));
   return terminal('unallocated', { method: 'org_wide', detail: 'ORG_WIDE_COST' });
 }
 
