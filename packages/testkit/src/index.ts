@@ -1,3 +1,22 @@
+export type { ConfluentEndpoint, ConfluentRequest } from './confluent/api-answer.ts';
+export type {
+  ConfluentControl,
+  ConfluentSimulatorOptions,
+  RecordedConfluentRequest,
+} from './confluent/confluent-core.ts';
+export {
+  type ConfluentFault,
+  type ConfluentFaultEffect,
+  type ConfluentFaultPlan,
+  to,
+  withField,
+} from './confluent/confluent-faults.ts';
+export { type ConfluentFetch, createConfluentFetch } from './confluent/confluent-fetch.ts';
+export { type ConfluentSimulator, startConfluentSimulator } from './confluent/confluent-simulator.ts';
+export { costsOfDay, costsVisibleAt } from './confluent/daily-costs.ts';
+export { confluentOrganization, type ConfluentOrganizationOptions } from './confluent/make-organization.ts';
+export type { ConfluentOrganization } from './confluent/organization.ts';
+export type { SimulatedCost } from './confluent/simulated-cost.ts';
 export type { Fault, FaultEffect, FaultPlan } from './simulator/faults.ts';
 export {
   fictionalCompany,
