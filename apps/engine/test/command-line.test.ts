@@ -319,9 +319,12 @@ describe('the command line', () => {
     const readme = await readFile(path.join(repository, 'README.md'), 'utf8');
     const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
     expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
+    const env = { CCLOUD_API_KEY: 'KEY', CCLOUD_API_SECRET: 'SECRET' };
     for (const example of await readdir(path.join(repository, 'examples'))) {
       const config = path.join(repository, 'examples', example, 'config.yaml');
-      expect(await chargeback(['validate', '--config', config]), example).toMatchObject({ exitCode: 0 });
+      expect(await chargeback(['validate', '--config', config], { env }), example).toMatchObject({
+        exitCode: 0,
+      });
     }
   });
 
@@ -407,7 +410,10 @@ describe('the command line', () => {
   it('lists the built-in ecosystems and prints a JSON schema that knows them', async () => {
     const list = await chargeback(['plugins', 'list', '--json'], { cwd: folder.path });
     expect(JSON.parse(list.stdout)).toMatchObject({
-      plugins: [{ ecosystem: 'generic-metrics', aliases: ['generic_metrics_only'] }],
+      plugins: [
+        { ecosystem: 'ccloud', aliases: ['confluent_cloud'] },
+        { ecosystem: 'generic-metrics', aliases: ['generic_metrics_only'] },
+      ],
       failures: [],
     });
     const schema = await chargeback(['config', 'schema'], { cwd: folder.path });

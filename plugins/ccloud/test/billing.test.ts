@@ -10,7 +10,16 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gatherBill } from '../src/billing/gather-bill.ts';
-import { type Answer, clientOf, live, NOW, page, type SeenRequest, serve } from './scripted-server.ts';
+import {
+  type Answer,
+  clientOf,
+  collect,
+  live,
+  NOW,
+  page,
+  type SeenRequest,
+  serve,
+} from './scripted-server.ts';
 
 const DAY = '2026-02-01';
 
@@ -55,7 +64,7 @@ async function gatherFrom(
   await using server = await serve(answer);
   const { client } = clientOf(server.url, { maxAttempts: 2 });
   const source = { client, daysPerQuery, currency: 'USD', now: () => now };
-  const batches = await Array.fromAsync(gatherBill(source, asked, live()));
+  const batches = await collect(gatherBill(source, asked, live()));
   return { batches, requests: server.requests };
 }
 
@@ -119,7 +128,7 @@ describe('the windows of the bill', () => {
     await using server = await serve(() => ({ hang: true }));
     const stop = new AbortController();
     const source = { client: clientOf(server.url).client, daysPerQuery: 1, currency: 'USD', now: () => NOW };
-    const work = Array.fromAsync(gatherBill(source, window(DAY, '2026-02-05'), stop.signal));
+    const work = collect(gatherBill(source, window(DAY, '2026-02-05'), stop.signal));
     stop.abort(new Error('stopped'));
     await expect(work).rejects.toThrow('stopped');
   });

@@ -4,7 +4,7 @@ import type { CcloudClient } from '../src/http/ccloud-client.ts';
 import { listIdentities } from '../src/inventory/list-identities.ts';
 import { listResources } from '../src/inventory/list-resources.ts';
 import { parseCrn } from '../src/inventory/read-fields.ts';
-import { type Answer, clientOf, live, page, type SeenRequest, serve } from './scripted-server.ts';
+import { type Answer, clientOf, collect, live, page, type SeenRequest, serve } from './scripted-server.ts';
 
 const CREATED = '2026-01-05T06:07:08Z';
 const metadata = {
@@ -122,8 +122,8 @@ async function list(
   const clientOfRegion = ({ region }: { region: string }): CcloudClient | null =>
     flink && region === 'us-east-1' ? client : null;
   const source = { client, flink: { clientOf: clientOfRegion }, skip: new Set(skip) };
-  const resources: ResourceBatch[] = await Array.fromAsync(listResources(source, live()));
-  const identities: IdentityBatch[] = await Array.fromAsync(listIdentities(source, live()));
+  const resources: ResourceBatch[] = await collect(listResources(source, live()));
+  const identities: IdentityBatch[] = await collect(listIdentities(source, live()));
   return {
     resources: new Map(resources.flatMap((batch) => batch.resources).map((one) => [one.resourceId, one])),
     identities: new Map(identities.flatMap((batch) => batch.identities).map((one) => [one.identityId, one])),

@@ -139,3 +139,9 @@ export const live = (): AbortSignal => new AbortController().signal;
 export function page(items: readonly unknown[], next?: string): Answer {
   return { json: { data: items, metadata: next === undefined ? {} : { next } } };
 }
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

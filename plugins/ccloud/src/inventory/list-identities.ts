@@ -1,4 +1,4 @@
-import type { Identity, IdentityBatch, Metadata } from '@chargeback/plugin-api';
+import type { Identity, IdentityBatch } from '@chargeback/plugin-api';
 import { type CcloudRequest, listAll } from '../http/ccloud-client.ts';
 import type { JsonValue } from '../http/parse-json.ts';
 import type { InventorySource } from './list-resources.ts';
@@ -19,30 +19,26 @@ const crn = (item: JsonValue) => ({ [METADATA.crn]: textAt(item, 'metadata', 're
 
 const READ = {
   serviceAccount: (item: JsonValue) =>
-    identityOf(item, IDENTITY_TYPES.serviceAccount, metadataOf({ ...description(item), ...crn(item) })),
+    identityOf(item, IDENTITY_TYPES.serviceAccount, { metadata: { ...description(item), ...crn(item) } }),
   user: (item: JsonValue) =>
-    identityOf(
-      item,
-      IDENTITY_TYPES.user,
-      metadataOf(crn(item)),
-      textAt(item, 'full_name') ?? textAt(item, 'email'),
-    ),
+    identityOf(item, IDENTITY_TYPES.user, {
+      displayName: textAt(item, 'full_name') ?? textAt(item, 'email'),
+      metadata: crn(item),
+    }),
   apiKey: (item: JsonValue) =>
-    identityOf(
-      item,
-      IDENTITY_TYPES.apiKey,
-      metadataOf({
+    identityOf(item, IDENTITY_TYPES.apiKey, {
+      displayName: textAt(item, 'spec', 'display_name') ?? textAt(item, 'spec', 'description'),
+      metadata: {
         [METADATA.ownerId]: textAt(item, 'spec', 'owner', 'id'),
         [METADATA.resourceId]: textAt(item, 'spec', 'resource', 'id'),
-      }),
-      textAt(item, 'spec', 'display_name') ?? textAt(item, 'spec', 'description'),
-    ),
+      },
+    }),
   provider: (item: JsonValue) =>
-    identityOf(item, IDENTITY_TYPES.identityProvider, metadataOf({ ...description(item), ...crn(item) })),
+    identityOf(item, IDENTITY_TYPES.identityProvider, { metadata: { ...description(item), ...crn(item) } }),
   poolOf: (type: IdentityType) => (item: JsonValue, providerId: string) =>
-    identityOf(item, type, metadataOf({ ...description(item), [METADATA.providerId]: providerId })),
+    identityOf(item, type, { metadata: { ...description(item), [METADATA.providerId]: providerId } }),
   groupMapping: (item: JsonValue) =>
-    identityOf(item, IDENTITY_TYPES.groupMapping, metadataOf(description(item))),
+    identityOf(item, IDENTITY_TYPES.groupMapping, { metadata: description(item) }),
 };
 
 const PLAIN: readonly IdentityListing[] = [
@@ -141,14 +137,18 @@ function pageOf(path: string): CcloudRequest {
   return { path, query: { page_size: 99 } };
 }
 
+interface Description {
+  readonly metadata: Readonly<Record<string, string | null>>;
+  /** The item's `display_name` unless given. */
+  readonly displayName?: string | null;
+}
+
 function identityOf(
   item: JsonValue,
   identityType: IdentityType,
-  metadata: Metadata,
-  displayName: string | null = textAt(item, 'display_name'),
+  { metadata, displayName = textAt(item, 'display_name') }: Description,
 ): Identity | null {
   const identityId = textAt(item, 'id');
-  return identityId === null
-    ? null
-    : { identityId, identityType, displayName, ...lifetimeAt(item), metadata };
+  if (identityId === null) return null;
+  return { identityId, identityType, displayName, ...lifetimeAt(item), metadata: metadataOf(metadata) };
 }
