@@ -52,9 +52,9 @@ describe('the product table', () => {
     expect(asked('none').size).toBe(0);
     const queries = [...asked('prometheus').values()];
     expect(queries.map(({ expression }) => expression('1800s'))).toEqual([
-      'sum by (kafka_id, principal_id) (sum_over_time(confluent_kafka_server_response_bytes[1800s]))',
-      'sum by (kafka_id, principal_id) (sum_over_time(confluent_kafka_server_request_bytes[1800s]))',
-      'sum by (compute_pool_id, flink_statement_name) (sum_over_time(confluent_flink_num_cfu[1800s]))',
+      'sum by (kafka_id, principal_id) (sum_over_time(confluent_kafka_server_response_bytes[1799999ms]))',
+      'sum by (kafka_id, principal_id) (sum_over_time(confluent_kafka_server_request_bytes[1799999ms]))',
+      'sum by (compute_pool_id, flink_statement_name) (sum_over_time(confluent_flink_num_cfu[1799999ms]))',
     ]);
     expect(queries.map(({ stepSeconds }) => stepSeconds)).toEqual([1800, 1800, 1800]);
     expect([...asked('ccloud_metrics_api').values()].map(({ stepSeconds }) => stepSeconds)).toEqual([

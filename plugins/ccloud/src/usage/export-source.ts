@@ -12,7 +12,7 @@ import {
 import { createMetricsSource, fetchDailyTotals, type PrometheusClient } from '@chargeback/prometheus';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
-import { type MetricName, sumOverTime, type UsageMetric, usageMetric } from './usage-metrics.ts';
+import { leftOpen, type MetricName, sumOverTime, type UsageMetric, usageMetric } from './usage-metrics.ts';
 
 /** One sample per scrape and resource: 0, or 1 for a resource that the scrape could not read. */
 const SCRAPE_METRIC = 'confluent_scrape_resource_access_error';
@@ -130,7 +130,7 @@ function scrapeProbe({ resourceField }: UsageMetric, stepSeconds: number): Probe
   const selector = `${SCRAPE_METRIC}{resource_type="${resourceField}"}`;
   return {
     key: SCRAPE_METRIC,
-    expression: (range) => `sum(max_over_time(${selector}[${range}]))`,
+    expression: (range) => `sum(max_over_time(${selector}[${leftOpen(range)}]))`,
     stepSeconds,
     reduce: 'max',
   };

@@ -91,5 +91,14 @@ export function sumOverTime(
   { resourceLabel, identityLabel }: UsageMetric,
   { exportName }: MetricName,
 ): (range: string) => string {
-  return (range) => `sum by (${resourceLabel}, ${identityLabel}) (sum_over_time(${exportName}[${range}]))`;
+  return (range) =>
+    `sum by (${resourceLabel}, ${identityLabel}) (sum_over_time(${exportName}[${leftOpen(range)}]))`;
+}
+
+/**
+ * A range of whole seconds less one millisecond. Up to version 2 a Prometheus server counts a sample at either
+ * end of a range: the minute that ends with an hour would be counted in both hours.
+ */
+export function leftOpen(range: string): string {
+  return `${Number.parseInt(range, 10) * 1000 - 1}ms`;
 }
