@@ -13,6 +13,7 @@ export {
 } from './confluent/confluent-faults.ts';
 export { type ConfluentFetch, createConfluentFetch } from './confluent/confluent-fetch.ts';
 export { type ConfluentSimulator, startConfluentSimulator } from './confluent/confluent-simulator.ts';
+export { confluentMetrics, type ConfluentMetricsOptions } from './confluent/confluent-metrics.ts';
 export { costsOfDay, costsVisibleAt } from './confluent/daily-costs.ts';
 export { confluentOrganization, type ConfluentOrganizationOptions } from './confluent/make-organization.ts';
 export type { ConfluentOrganization } from './confluent/organization.ts';

@@ -1,4 +1,8 @@
 import { createFaultInjector, delayOf, replacesAnswer } from '../simulator/faults.ts';
+import type { MetricsModel } from '../simulator/metrics-model.ts';
+import { answerRequest } from '../simulator/prometheus-api.ts';
+import { createQueryEngine } from '../simulator/query-engine.ts';
+import { describeRequest } from '../simulator/simulator-core.ts';
 import {
   type IncomingRequest,
   jsonAnswer,
@@ -13,17 +17,21 @@ import {
   type ConfluentFaultEffect,
   type ConfluentFaultPlan,
 } from './confluent-faults.ts';
+import { confluentMetrics } from './confluent-metrics.ts';
 import { createCostsListing } from './costs-api.ts';
-import { connectorsAnswer } from './resource-items.ts';
 import { createInventoryListings } from './inventory-listings.ts';
+import { createMetricsApi } from './metrics-api.ts';
 import { type ConfluentOrganization, livesAt } from './organization.ts';
-import { type Routed, routeOf } from './routes.ts';
+import { connectorsAnswer } from './resource-items.ts';
+import { PROMETHEUS_PREFIX, type Routed, routeOf } from './routes.ts';
 
 export interface ConfluentSimulatorOptions {
   readonly organization: ConfluentOrganization;
   /** The vendor's clock: rows of the bill come late and are corrected as it goes on. Default: when all has settled. */
   readonly clock?: () => Date;
   readonly faults?: ConfluentFaultPlan;
+  /** What the metrics server knows. Default: {@link confluentMetrics} of the organisation. */
+  readonly metrics?: MetricsModel;
   /** What is let in. Default: any key and secret. */
   readonly credentials?: readonly { readonly key: string; readonly secret: string }[];
 }
@@ -55,7 +63,7 @@ const SETTLED_AFTER = 5 * 86_400_000;
 export function createConfluentCore(options: ConfluentSimulatorOptions): ConfluentCore {
   const { organization, faults = [] } = options;
   const clock = options.clock ?? (() => new Date(organization.window.end.getTime() + SETTLED_AFTER));
-  const answer = createAnswerer(organization);
+  const answer = createAnswerer(options);
   const requests: RecordedConfluentRequest[] = [];
   let injector = createFaultInjector(faults);
   return {
@@ -86,7 +94,12 @@ interface Asked {
   readonly now: Date;
 }
 
-function createAnswerer(organization: ConfluentOrganization): (asked: Asked) => SimulatorAnswer {
+function createAnswerer({
+  organization,
+  metrics = confluentMetrics(organization),
+}: ConfluentSimulatorOptions): (asked: Asked) => SimulatorAnswer {
+  const metricsApi = createMetricsApi(metrics);
+  const prometheus = createPrometheusAnswerer(metrics);
   const costs = createCostsListing(organization);
   const inventory = createInventoryListings(organization);
   const answer = ({ request, routed, effects, now }: Asked): SimulatorAnswer => {
@@ -96,9 +109,11 @@ function createAnswerer(organization: ConfluentOrganization): (asked: Asked) => 
     }
     switch (endpoint) {
       case 'unknown':
-      case 'prometheus':
-      case 'metrics_api':
         throw new Refusal(404, 'not_found', `there is no ${request.path}`);
+      case 'prometheus':
+        return prometheus(request);
+      case 'metrics_api':
+        return metricsApi(request, now);
       case 'connectors': {
         const here = organization.connectors.filter(
           (one) =>
@@ -126,10 +141,25 @@ function createAnswerer(organization: ConfluentOrganization): (asked: Asked) => 
   };
 }
 
+/** The metrics server that scrapes the cloud. */
+function createPrometheusAnswerer(model: MetricsModel): (request: ConfluentRequest) => SimulatorAnswer {
+  const api = {
+    engine: createQueryEngine(model, false),
+    pathPrefix: PROMETHEUS_PREFIX,
+    defaultTime: model.window.end.getTime(),
+  };
+  return ({ origin, path, query, number, method, headers, body }) => {
+    const url = new URL(`${path}?${new URLSearchParams(query).toString()}`, origin);
+    return answerRequest(describeRequest({ method, url, headers, body }, number), api);
+  };
+}
+
 function refusedEntry(
-  { headers }: ConfluentRequest,
+  { endpoint, headers }: ConfluentRequest,
   { credentials }: ConfluentSimulatorOptions,
 ): SimulatorAnswer | null {
+  // The metrics server is the customer's own.
+  if (endpoint === 'prometheus') return null;
   const pair = /^Basic (\S+)$/.exec(headers['authorization'] ?? '')?.[1] ?? '';
   const [key = '', secret = ''] = Buffer.from(pair, 'base64').toString().split(/:(.*)/s);
   const welcome = credentials

@@ -51,7 +51,7 @@ export function createSimulatorCore(options: SimulatorOptions): SimulatorCore {
       injector = createFaultInjector(plan);
     },
     react(incoming) {
-      const request = describe(incoming, requests.length + 1);
+      const request = describeRequest(incoming, requests.length + 1);
       const effects = injector.effectsFor(request);
       const answer = effects.reduce<SimulatorAnswer | null>(
         (current, effect) => current && applyFault(current, effect),
@@ -63,8 +63,11 @@ export function createSimulatorCore(options: SimulatorOptions): SimulatorCore {
   };
 }
 
-/** Parameters may stand in the address or in a form; the form wins. */
-function describe({ method, url, headers, body }: IncomingRequest, number: number): SimulatorRequest {
+/** What a request asks for. Parameters may stand in the address or in a form; the form wins. */
+export function describeRequest(
+  { method, url, headers, body }: IncomingRequest,
+  number: number,
+): SimulatorRequest {
   const form = new URLSearchParams(method === 'POST' ? body : '');
   const parameter = (name: string): string | null => form.get(name) ?? url.searchParams.get(name);
   return {
