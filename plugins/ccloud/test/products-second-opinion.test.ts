@@ -37,7 +37,7 @@ function rounded(numerator: bigint, denominator: bigint): bigint {
 }
 
 function share(total: bigint, weights: ReadonlyMap<string, bigint>): Share[] {
-  const names = [...weights.keys()].filter((name) => weights.get(name)! > 0n).sort();
+  const names = [...weights.keys()].filter((name) => weights.get(name)! > 0n).toSorted();
   const sum = names.reduce((all, name) => all + weights.get(name)!, 0n);
   const dust = total % QUANTUM;
   const quanta = (total - dust) / QUANTUM;
@@ -136,7 +136,7 @@ function added(rows: readonly string[]): string[] {
     const key = [name, ...what].join(' ');
     sums.set(key, (sums.get(key) ?? 0n) + BigInt(units!));
   }
-  return [...sums].map(([key, units]) => `${key} ${units}`).sort();
+  return [...sums].map(([key, units]) => `${key} ${units}`).toSorted();
 }
 
 const PRODUCTS = ['KAFKA_NUM_CKUS', 'KAFKA_NETWORK_READ', 'KAFKA_NETWORK_WRITE', 'KAFKA_STORAGE'];

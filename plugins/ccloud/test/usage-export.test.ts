@@ -82,7 +82,7 @@ describe('usage from a Prometheus that scrapes the export', () => {
     const totals = new Map(totalsOf(day).map((text) => [text.split(' ')[0], Number(text.split(' ')[2])]));
     expect(totals.get('lkc-7')).toBe(7 * 24 * 60);
     expect(totals.get('lkc-5')).toBe(105 * 24 * 60);
-    const usageRequests = fetch.requests.filter(({ query }) => query.includes('sum_over_time'));
+    const usageRequests = fetch.requests.filter(({ query }) => query?.includes('sum_over_time'));
     expect(usageRequests).toHaveLength(1);
     expect(fetch.requests.length).toBeLessThanOrEqual(3);
   });
