@@ -75,6 +75,7 @@ async function walkPages(
     granularity: 'PT1H',
     intervals: [`${hours.start.toISOString()}/${hours.end.toISOString()}`],
     limit: GROUPS_PER_PAGE,
+    format: 'GROUPED',
   };
   const seen = new Set<string>();
   let token: string | null = null;
