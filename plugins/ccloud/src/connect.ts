@@ -1,6 +1,6 @@
 import type { PluginHost } from '@chargeback/plugin-api';
 import { type CcloudClient, createCcloudClient } from './http/ccloud-client.ts';
-import type { FlinkRegions } from './inventory/list-statements.ts';
+import type { FlinkRegions } from './inventory/inventory-source.ts';
 import { PUBLIC_API_URL, type Settings } from './settings.ts';
 
 /** A client of the organization's API. */

@@ -14,7 +14,8 @@ import { type BillSource, costsRequest } from './billing/gather-bill.ts';
 import { oldestDay } from './billing/query-windows.ts';
 import { listAll } from './http/ccloud-client.ts';
 import { listIdentities } from './inventory/list-identities.ts';
-import { type InventorySource, listResources } from './inventory/list-resources.ts';
+import type { InventorySource } from './inventory/inventory-source.ts';
+import { listResources } from './inventory/list-resources.ts';
 
 export interface Organization {
   readonly bill: BillSource;
@@ -61,7 +62,7 @@ async function examineBill(source: BillSource, now: Date, signal: AbortSignal): 
       return [{ severity: 'warning', what: 'bill', evidence, advice }];
     }
     const lookback = Math.floor((today - dayWindow(oldest).start.getTime()) / MILLISECONDS_PER_DAY);
-    const evidence = `costs on ${billed.length} of the ${dates.length} days looked at, the oldest on ${oldest} (lookback_days: ${lookback})`;
+    const evidence = `it reaches back at least ${lookback} days: costs on ${billed.length} of the ${dates.length} days looked at, the oldest on ${oldest}`;
     return [{ severity: 'ok', what: 'bill', evidence, advice: '' }];
   } catch (cause) {
     signal.throwIfAborted();

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Fetch, Logger, PluginHost } from '@chargeback/plugin-api';
-import { type CcloudClient, type CcloudConnection, createCcloudClient } from '../src/http/ccloud-client.ts';
+import { type CcloudClient, createCcloudClient } from '../src/http/ccloud-client.ts';
+import type { CcloudConnection } from '../src/http/ccloud-request.ts';
 
 export const silentLogger: Logger = {
   debug() {},

@@ -1,5 +1,5 @@
 import { ChargebackError } from '@chargeback/plugin-api';
-import type { CcloudConnection, CcloudRequest, Query } from './ccloud-client.ts';
+import type { CcloudConnection, CcloudRequest, Query } from './ccloud-request.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from './parse-json.ts';
 import { describeRequest, unusableAnswer } from './send-request.ts';
 

@@ -1,6 +1,6 @@
 import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
 import { type Attempt, parseRetryAfter, readBounded } from '@chargeback/prometheus';
-import type { CcloudConnection, CcloudRequest, Query } from './ccloud-client.ts';
+import type { CcloudConnection, CcloudRequest, Query } from './ccloud-request.ts';
 import { isJsonObject, type JsonValue, parseJson } from './parse-json.ts';
 
 export interface SendContext {

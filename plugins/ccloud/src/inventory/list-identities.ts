@@ -1,7 +1,8 @@
 import type { Identity, IdentityBatch } from '@chargeback/plugin-api';
-import { type CcloudRequest, listAll } from '../http/ccloud-client.ts';
+import { listAll } from '../http/ccloud-client.ts';
+import type { CcloudRequest } from '../http/ccloud-request.ts';
 import type { JsonValue } from '../http/parse-json.ts';
-import type { InventorySource } from './list-resources.ts';
+import type { InventorySource } from './inventory-source.ts';
 import { type Listing, listOptional, runListing } from './listing.ts';
 import { IDENTITY_TYPES, type IdentityType, METADATA } from './names.ts';
 import { lifetimeAt, metadataOf, textAt } from './read-fields.ts';

@@ -1,6 +1,8 @@
 import type { Resource, ResourceBatch } from '@chargeback/plugin-api';
-import { type CcloudClient, type CcloudRequest, listAll } from '../http/ccloud-client.ts';
-import { type FlinkRegions, listStatements } from './list-statements.ts';
+import { listAll } from '../http/ccloud-client.ts';
+import type { CcloudRequest } from '../http/ccloud-request.ts';
+import type { InventorySource } from './inventory-source.ts';
+import { listStatements } from './list-statements.ts';
 import { type Listing, listOptional, runListing } from './listing.ts';
 import { RESOURCE_TYPES, type ResourceType } from './names.ts';
 import {
@@ -14,13 +16,6 @@ import {
   readTableflowTopic,
   type ResourceScope,
 } from './read-resources.ts';
-
-export interface InventorySource {
-  readonly client: CcloudClient;
-  readonly flink: FlinkRegions;
-  /** Types that are not asked for. */
-  readonly skip: ReadonlySet<string>;
-}
 
 /** Listings that take the environment as a parameter. The page sizes are those that the vendor accepts. */
 const PER_ENVIRONMENT: readonly {

@@ -1,16 +1,10 @@
 import { ChargebackError, makeProblem, type Problem, type Resource } from '@chargeback/plugin-api';
 import { type CcloudClient, listAll } from '../http/ccloud-client.ts';
-import type { InventorySource } from './list-resources.ts';
+import type { FlinkRegions, InventorySource } from './inventory-source.ts';
 import { type Listing, runListing } from './listing.ts';
 import { METADATA, RESOURCE_TYPES } from './names.ts';
 import { parseCrn, textAt } from './read-fields.ts';
 import { readStatement } from './read-resources.ts';
-
-/** The regional APIs of Flink. */
-export interface FlinkRegions {
-  /** Client of a region of a cloud, both in lower case; null when no credentials are configured for it. */
-  clientOf(place: { cloud: string; region: string }): CcloudClient | null;
-}
 
 const PAGE_SIZE = 50;
 const TYPE = RESOURCE_TYPES.flinkStatement;

@@ -1,5 +1,6 @@
 import { ChargebackError, makeProblem, type Problem } from '@chargeback/plugin-api';
-import { type CcloudClient, type CcloudRequest, listAll } from '../http/ccloud-client.ts';
+import { type CcloudClient, listAll } from '../http/ccloud-client.ts';
+import type { CcloudRequest } from '../http/ccloud-request.ts';
 import type { JsonValue } from '../http/parse-json.ts';
 
 /** What came of listing one type. */
