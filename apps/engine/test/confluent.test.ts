@@ -140,6 +140,29 @@ describe('a month of a Confluent Cloud organization', () => {
     expect(await tenant.rows(window)).toEqual(await rowsWithoutFaults(small));
   });
 
+  it.each([
+    ['accounts and keys', to('service_accounts', 'users', 'api_keys')],
+    ['clusters', to('clusters')],
+    [
+      'connectors, compute pools and statements',
+      to('connectors', 'ksqldb_clusters', 'statements', 'compute_pools'),
+    ],
+    ['environments', to('environments')],
+  ])(
+    'bills an organization whose %s it cannot list yet, and mends the rows when it can',
+    async (_what, when) => {
+      const { tenant, cloud } = await connect({
+        organization: small,
+        faults: [{ when, effect: { kind: 'status', status: 403 } }],
+      });
+      await using _tenant = tenant;
+      expect(await tenant.run(small.window)).toMatchObject({ status: 'failed', datesCalculated: 15 });
+      cloud.setFaults([]);
+      expect(await tenant.run(small.window)).toMatchObject({ status: 'completed' });
+      expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
+    },
+  );
+
   it('holds a day whose bill has an amount that is none, and calculates the others', async () => {
     const spoil = (json: string): string =>
       json.includes('"start_date":"2026-06-20"') && json.includes('SUPPORT')
