@@ -40,9 +40,11 @@ export type ConfluentEndpoint =
   | 'prometheus'
   | 'unknown';
 
-/** A listing before it is cut into pages: the JSON text of each item. */
+/** A listing before it is cut into pages. */
 export interface ListingAnswer {
-  readonly items: readonly string[];
+  readonly length: number;
+  /** The JSON text of an item. */
+  readonly textAt: (index: number) => string;
   readonly defaultPageSize: number;
   readonly largestPageSize: number;
 }
@@ -69,17 +71,17 @@ export function refused({ status, code, message }: Refusal): SimulatorAnswer {
 
 /** Cuts the page that a request asks for. Throws {@link Refusal}. */
 export function pageOf(request: ConfluentRequest, listing: ListingAnswer): Page {
-  const { items, defaultPageSize, largestPageSize } = listing;
+  const { length, textAt, defaultPageSize, largestPageSize } = listing;
   const size = pageSize(request.query['page_size'], defaultPageSize, largestPageSize);
   const token = request.query['page_token'];
   const from = token === undefined ? 0 : offsetOf(token);
-  if (from > items.length) throw new Refusal(400, 'invalid_page_token', 'the page token has expired');
-  const to = from + size;
+  if (from > length) throw new Refusal(400, 'invalid_page_token', 'the page token has expired');
+  const to = Math.min(from + size, length);
   return {
-    items: items.slice(from, to),
-    next: to < items.length ? linkTo(request, tokenOf(to)) : null,
+    items: Array.from({ length: to - from }, (_, index) => textAt(from + index)),
+    next: to < length ? linkTo(request, tokenOf(to)) : null,
     first: linkTo(request, null),
-    total: items.length,
+    total: length,
   };
 }
 

@@ -1,6 +1,7 @@
 import { isoDateOf, MILLISECONDS_PER_DAY } from '@chargeback/plugin-api';
 import { type ConfluentRequest, type ListingAnswer, Refusal } from './api-answer.ts';
 import { costsVisibleAt } from './daily-costs.ts';
+import type { SimulatedCost } from './simulated-cost.ts';
 import type { ConfluentOrganization } from './organization.ts';
 
 /** `GET /billing/v1/costs`, with the limits of the vendor: a month a request, a year back. */
@@ -8,7 +9,7 @@ export function createCostsListing(
   organization: ConfluentOrganization,
 ): (request: ConfluentRequest, now: Date) => ListingAnswer {
   // The pages of one listing are asked for one after another.
-  let last: { key: string; items: readonly string[] } | null = null;
+  let last: { key: string; rows: readonly SimulatedCost[] } | null = null;
   return ({ query }, now) => {
     const start = dateOf('start_date', query['start_date']);
     const end = dateOf('end_date', query['end_date']);
@@ -21,9 +22,15 @@ export function createCostsListing(
     }
     const key = `${start.getTime()}/${end.getTime()}/${now.getTime()}`;
     if (last?.key !== key) {
-      last = { key, items: costsVisibleAt(organization, { start, end }, now).map(({ json }) => json) };
+      last = { key, rows: costsVisibleAt(organization, { start, end }, now) };
     }
-    return { items: last.items, defaultPageSize: 5000, largestPageSize: 10_000 };
+    const { rows } = last;
+    return {
+      length: rows.length,
+      textAt: (index) => rows[index]!.json,
+      defaultPageSize: 5000,
+      largestPageSize: 10_000,
+    };
   };
 }
 

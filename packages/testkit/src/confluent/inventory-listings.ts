@@ -23,7 +23,9 @@ interface Known {
   readonly write: ResourceItems & IdentityItems;
 }
 
-type List = (known: Known, asked: Asked) => readonly string[];
+type Items = Pick<ListingAnswer, 'length' | 'textAt'>;
+
+type List = (known: Known, asked: Asked) => Items;
 
 /** Every listing of the inventory, of what lives at an instant. Throws {@link Refusal}. */
 export function createInventoryListings(
@@ -31,14 +33,17 @@ export function createInventoryListings(
 ): (endpoint: ListingEndpoint, asked: Asked) => ListingAnswer {
   const write = { ...resourceItems(organization.id), ...identityItems(organization.id) };
   return (endpoint, asked) => ({
-    items: LISTINGS[endpoint]({ organization, write }, asked),
+    ...LISTINGS[endpoint]({ organization, write }, asked),
     defaultPageSize: 10,
     largestPageSize: 100,
   });
 }
 
 const LISTINGS: Readonly<Record<ListingEndpoint, List>> = {
-  organizations: ({ organization }) => [JSON.stringify(organizationItem(organization))],
+  organizations: ({ organization }) => ({
+    length: 1,
+    textAt: () => JSON.stringify(organizationItem(organization)),
+  }),
   environments: ({ organization, write }, asked) =>
     texts(organization.environments, write.environment, asked),
   clusters: (known, asked) => texts(here(known, 'clusters', asked), known.write.cluster, asked),
@@ -78,8 +83,9 @@ function texts<Thing extends Lived>(
   things: readonly Thing[],
   item: (thing: Thing) => Item,
   { now }: Asked,
-): string[] {
-  return things.filter((thing) => livesAt(thing, now)).map((thing) => JSON.stringify(item(thing)));
+): Items {
+  const living = things.filter((thing) => livesAt(thing, now));
+  return { length: living.length, textAt: (index) => JSON.stringify(item(living[index]!)) };
 }
 
 type InEnvironments = 'clusters' | 'schemaRegistries' | 'ksqldbClusters' | 'computePools' | 'tableflowTopics';
