@@ -248,6 +248,11 @@ export const ERROR_CODES = {
     'Resources or identities could not be listed.',
     'Mend the cause shown; what was known stays known.',
   ),
+  CB_INVENTORY_CREDENTIALS: entry(
+    1,
+    'A part of the inventory needs credentials of its own, and none are configured.',
+    'Add the credentials, or leave the type out.',
+  ),
   CB_LINE_INVALID: entry(
     1,
     'A billing line is not usable.',

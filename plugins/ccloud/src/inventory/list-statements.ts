@@ -64,8 +64,8 @@ function placesOf(pools: readonly Resource[], flink: FlinkRegions): { asked: Pla
 
 function noCredentials(region: string): Problem {
   return makeProblem(
-    'CB_INVENTORY_GATHER',
-    `${TYPE}: the compute pools in region ${region || '(not named)'} have no credentials; who runs their statements is not known`,
+    'CB_INVENTORY_CREDENTIALS',
+    `Flink statements in region ${region || '(not named)'} are not listed: there are compute pools, and no credentials for the region`,
     {
       path: TYPE,
       fix: `Add the region with a Flink API key under plugin_settings.flink, or add ${TYPE} to plugin_settings.skip_listings.`,
