@@ -20,6 +20,7 @@ export class ConfluentTenant {
   readonly #fetch: Fetch;
   readonly #settings: object;
   #slept = 0;
+  secret = 'SECRET';
   /** What the clock shows; waiting moves it on. */
   now: Date;
 
@@ -45,7 +46,7 @@ export class ConfluentTenant {
         tenantId: 'tenant-1',
         plugin,
         settings: plugin.settings.parse({
-          ccloud_api: { key: 'KEY', secret: 'SECRET' },
+          ccloud_api: { key: 'KEY', secret: this.secret },
           partial_period: 'allocate_full',
           ...this.#settings,
         }),
