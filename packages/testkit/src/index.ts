@@ -15,8 +15,9 @@ export { type ConfluentFetch, createConfluentFetch } from './confluent/confluent
 export { type ConfluentSimulator, startConfluentSimulator } from './confluent/confluent-simulator.ts';
 export { confluentMetrics, type ConfluentMetricsOptions } from './confluent/confluent-metrics.ts';
 export { costsOfDay, costsVisibleAt } from './confluent/daily-costs.ts';
-export { confluentOrganization, type ConfluentOrganizationOptions } from './confluent/make-organization.ts';
+export { confluentOrganization } from './confluent/make-organization.ts';
 export type { ConfluentOrganization } from './confluent/organization.ts';
+export type { ConfluentOrganizationOptions } from './confluent/organization-shape.ts';
 export type { SimulatedCost } from './confluent/simulated-cost.ts';
 export type { Fault, FaultEffect, FaultPlan } from './simulator/faults.ts';
 export {

@@ -1,5 +1,5 @@
 import { MILLISECONDS_PER_DAY } from '@chargeback/plugin-api';
-import type { OrganizationShape } from './make-organization.ts';
+import type { OrganizationShape } from './organization-shape.ts';
 import type { Lived, SimulatedPool } from './organization.ts';
 import { vendorId } from './vendor-ids.ts';
 

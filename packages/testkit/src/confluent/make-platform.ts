@@ -1,6 +1,6 @@
 import { MILLISECONDS_PER_DAY } from '@chargeback/plugin-api';
 import { bornBefore, type MadeIdentities } from './make-identities.ts';
-import type { OrganizationShape } from './make-organization.ts';
+import type { OrganizationShape } from './organization-shape.ts';
 import type {
   ConfluentOrganization,
   SimulatedCluster,

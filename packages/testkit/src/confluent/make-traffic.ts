@@ -1,6 +1,6 @@
 import { noise, seedOf } from '../simulator/random.ts';
 import type { MadeIdentities } from './make-identities.ts';
-import type { OrganizationShape } from './make-organization.ts';
+import type { OrganizationShape } from './organization-shape.ts';
 import type { MadePlatform } from './make-platform.ts';
 import type { Lived, SimulatedApiKey, SimulatedTraffic } from './organization.ts';
 import { apiKeyId } from './vendor-ids.ts';
