@@ -103,7 +103,8 @@ function isInside({ start }: CostRow, window: Window): boolean {
 }
 
 function holdDays({ code, message, days }: RejectedRow, window: Window, problems: RowProblems): void {
-  const concerned = days === null ? [] : daysOf(window).filter((day) => day >= days.first && day <= days.last);
+  const concerned =
+    days === null ? [] : daysOf(window).filter((day) => day >= days.first && day <= days.last);
   if (concerned.length === 0) problems.add(code, message, { severity: 'error', date: null });
   for (const date of concerned) problems.add(code, message, { severity: 'error', date });
 }
