@@ -430,10 +430,16 @@ describe('the command line', () => {
       return rest;
     };
     expect(summary(first)).toEqual(summary(second));
-    expect(summary(first)).toMatchObject({ reconciliation: [{ difference: '0.0000', held: '0.0000' }] });
+    const addsUp = [{ difference: '0.0000', held: '0.0000' }];
+    expect(summary(first)).toMatchObject({
+      tenants: [
+        { tenant: 'nordwind', reconciliation: addsUp, problems: [] },
+        { tenant: 'lindqvist', reconciliation: addsUp, problems: [] },
+      ],
+    });
     const readable = await chargeback(['demo', '--output', 'one'], { cwd: folder.path });
     expect(readable.stdout).toMatch(
-      /Cost by team[\s\S]*Cost by product[\s\S]*How it was allocated[\s\S]*to the last digit/,
+      /Cost by team[\s\S]*Cost by product[\s\S]*How it was allocated[\s\S]*to the last digit[\s\S]*Cost by account[\s\S]*to the last digit/,
     );
   });
 });
