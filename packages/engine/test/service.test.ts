@@ -238,13 +238,10 @@ describe('several tenants', () => {
     const stubborn = await TestTenant.create(world({ lines: [line('2026-02-01', '3')] }));
     stubborn.limits = { ...stubborn.limits, timeoutSeconds: 1 };
     stubborn.world.waitBeforeBilling = () => new Promise<void>(() => {});
-    const sleep = stubborn.runOptions(DAYS).host.sleep;
-    const quick = (milliseconds: number, signal: AbortSignal) => sleep(Math.min(milliseconds, 300), signal);
     const options = stubborn.runOptions(DAYS);
-    const run = await runTenant(stubborn.definition(), {
-      ...options,
-      host: { ...options.host, sleep: quick },
-    });
+    const quick = (milliseconds: number, signal: AbortSignal) =>
+      options.wait(Math.min(milliseconds, 300), signal);
+    const run = await runTenant(stubborn.definition(), { ...options, wait: quick });
     expect(run.status).toBe('timed_out');
     await stubborn.dispose();
   });

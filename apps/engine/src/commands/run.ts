@@ -90,6 +90,7 @@ export async function execute(
       patient: options.patient ?? false,
       host: (tenant) => ({ ...host, concurrency: byName.get(tenant.name)!.config.metrics_prefetch_workers }),
       newId: host.newId,
+      wait: host.sleep,
       processes: processRegistry(process),
       logger,
       signal: options.signal,
