@@ -61,6 +61,26 @@ describe('a tenant that runs for years', () => {
     await slow.dispose();
   });
 
+  it.each([
+    ['a day forward', 1],
+    ['a day back', -1],
+  ])('comes to the same when the clock jumps %s in the middle of a run', async (_what, direction) => {
+    const undisturbed = await TestTenant.create({ ...tenant.world });
+    await undisturbed.run(DAYS);
+    const expected = await undisturbed.withStore((store) => store.dateStates(DAYS));
+    await undisturbed.dispose();
+    tenant.world.beforeBilling = () => {
+      tenant.now = new Date(tenant.now.getTime() + direction * 86_400_000);
+    };
+    expect((await tenant.run(DAYS)).status).toBe('completed');
+    expect((await tenant.run(DAYS)).datesCalculated).toBe(0);
+    const states = await tenant.withStore((store) => store.dateStates(DAYS));
+    expect(states.map(({ calculationId }) => calculationId)).toEqual(
+      expected.map(({ calculationId }) => calculationId),
+    );
+    expect(await tenant.withStore((store) => store.lease())).toBeNull();
+  });
+
   it('is suspended after too many gathers that brought nothing, and comes back when resumed', async () => {
     tenant.limits = { ...tenant.limits, gatherFailureThreshold: 2 };
     tenant.world.beforeBilling = () => {
