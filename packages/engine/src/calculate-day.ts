@@ -16,6 +16,7 @@ import {
 import type { CalculatedLine, LineAttempts, StoredDay, StoredUsage } from '@chargeback/storage';
 import { activeFraction } from './active-fraction.ts';
 import { allocateLine } from './allocate-line.ts';
+import { AllocatedOfDay } from './allocated-of-day.ts';
 import { backOff } from './back-off.ts';
 import type { WindowInventory } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
@@ -53,38 +54,53 @@ interface LineOutcome {
  * @throws {ChargebackError} `CB_UNCONSERVED` when rows do not add up; nothing may be written then.
  */
 export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
-  const results = new Map<string, CalculatedLine>();
-  const problems: Problem[] = [];
+  const outcomes = new Map<string, LineOutcome>();
   const views = new Map<string, () => UsageView>();
-  const settle = ({ line }: LineInputs, outcome: LineOutcome): void => {
-    results.set(line.lineId, outcome.result);
-    if (outcome.problem) problems.push(outcome.problem);
-  };
-  const lines = inputs.day.lines.map((line): LineInputs => ({ ...inputs, line, views }));
-  for (const line of lines) await loadUsage(context, line);
-  await eachWithinTimeLimit(lines, {
-    work: (line) => settle(line, calculateLine(context, line)),
-    onOvertime: (line) => settle(line, overtimeLine(context, line)),
-    signal: context.signal,
-  });
-  verifyConservation(inputs.day.lines, results);
+  const others = new AllocatedOfDay();
+  for (const routed of othersFirst(context, inputs.day.lines)) {
+    const lines = routed.map((line): LineInputs => ({ ...inputs, ...line, views, others }));
+    for (const line of lines) await loadUsage(context, line);
+    await eachWithinTimeLimit(lines, {
+      work: (line) => outcomes.set(line.line.lineId, calculateLine(context, line)),
+      onOvertime: (line) => outcomes.set(line.line.lineId, overtimeLine(context, line)),
+      signal: context.signal,
+    });
+    for (const { line } of lines) others.add(outcomes.get(line.lineId)!.result);
+  }
+  const lines = [...outcomes.values()].map(({ result }) => result);
+  verifyConservation(inputs.day.lines, new Map(lines.map((line) => [line.lineId, line])));
+  const problems = [...outcomes.values()].flatMap(({ problem }) => problem ?? []);
   problems.push(...unknownProducts(context, inputs.day));
-  const calculated = [...results.values()];
-  return { lines: calculated, problems, held: calculated.some(({ state }) => state === 'held') };
+  return { lines, problems, held: lines.some(({ state }) => state === 'held') };
 }
 
-interface LineInputs extends DayInputs {
+/** Lines that follow what others were allocated come last. */
+function othersFirst(context: TenantContext, lines: readonly BillingLineItem[]): RoutedLine[][] {
+  const routed = lines.map((line) => ({
+    line,
+    route: context.wiring.route(line.productType) ?? context.wiring.fallback,
+  }));
+  const follows = ({ route }: RoutedLine): boolean => route.afterOthers === true;
+  return [routed.filter((line) => !follows(line)), routed.filter(follows)];
+}
+
+interface RoutedLine {
   readonly line: BillingLineItem;
+  readonly route: ProductRoute;
+}
+
+interface LineInputs extends DayInputs, RoutedLine {
+  readonly others: AllocatedOfDay;
   /** By window; what could not be loaded throws for the lines of that window. */
   readonly views: Map<string, () => UsageView>;
 }
 
 /** Synchronous, so that one watch covers many lines: what waits has been waited for before. */
 function calculateLine(context: TenantContext, inputs: LineInputs): LineOutcome {
-  const { line, day } = inputs;
+  const { line, route, day, others } = inputs;
   const attempts = day.attempts.get(line.lineId);
+  if (route.afterOthers && others.held > 0) return held(line, attempts?.count ?? 0, followsHeld(inputs));
   try {
-    const route = context.wiring.route(line.productType) ?? context.wiring.fallback;
     const resolve = resolveContext(context, inputs);
     const gap = missingInputs(line, route, resolve);
     const tries = gap ? countTry(context, attempts) : 0;
@@ -97,6 +113,7 @@ function calculateLine(context: TenantContext, inputs: LineInputs): LineOutcome 
       context: resolve,
       route,
       tenantPeriod,
+      ...(route.afterOthers ? { allocatedOfDay: () => others.weights() } : {}),
       active: activeFraction(whole ? [] : lifetimesOf(inputs), resolve.window),
     });
     return {
@@ -234,6 +251,17 @@ function gapProblem(gap: Gap, date: IsoDate, severity: Problem['severity']): Pro
 
 const NO_SAMPLES_FIX =
   'Check the query with `chargeback doctor`. Days that the metrics server no longer keeps: set lookback_days to what it keeps.';
+
+function followsHeld({ line, day, others }: LineInputs): Problem {
+  const message = `line ${line.lineId} is held: it follows what the other lines of ${day.date} were allocated, and ${others.held} of them are held`;
+  const fix = 'Nothing of its own: it is calculated as soon as those lines are.';
+  return makeProblem('CB_USAGE_INCOMPLETE', message, {
+    severity: 'error',
+    date: day.date,
+    path: line.lineId,
+    fix,
+  });
+}
 
 function held(line: BillingLineItem, attempts: number, problem: Problem): LineOutcome {
   return {

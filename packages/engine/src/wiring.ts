@@ -74,6 +74,11 @@ export class Wiring {
     return this.#routes.get(productType);
   }
 
+  /** Whether the names that a usage query answers with are identities. */
+  namesIdentities(queryKey: string): boolean {
+    return this.usageQueries.find(({ key }) => key === queryKey)?.namesIdentities ?? true;
+  }
+
   #wired(route: ProductRoute, guarded: boolean): ProductRoute {
     const { productType, usage: queries } = route;
     const allocator = this.#overrides.allocators.get(productType);

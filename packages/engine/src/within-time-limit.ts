@@ -11,9 +11,10 @@ const scope = globalThis as { [WORK]?: (() => void) | undefined };
 const enter = new Script('globalThis[Symbol.for("chargeback.watched-work")]()');
 
 export interface WatchedWork<Item> {
-  readonly work: (item: Item) => void;
-  /** Called for an item whose work did not end in time. The work was cut off wherever it was. */
-  readonly onOvertime: (item: Item) => void;
+  readonly work: (item: Item) => unknown;
+  /** Called for an item whose work did not end in time: it was cut off wherever it was, so that whatever it keeps
+   *  must bear being done again. */
+  readonly onOvertime: (item: Item) => unknown;
   readonly signal: AbortSignal;
 }
 

@@ -16,6 +16,7 @@ import {
   type Logger,
   type PluginSettingsBase,
   pluginSettingsBaseSchema,
+  type Problem,
   type ProductRoute,
   type Resource,
   startOfDay,
@@ -25,6 +26,7 @@ import {
 import { openStore, type Store } from '@chargeback/storage';
 import {
   type ConfiguredEmitter,
+  DEFAULT_LIMITS,
   NO_OVERRIDES,
   type RunOptions,
   runTenant,
@@ -86,6 +88,7 @@ export function line(date: string, cost: string, overrides: Partial<BillingLineI
 export interface World {
   lines: BillingLineItem[];
   resources: Resource[];
+  listingProblems?: Problem[];
   identities: Identity[];
   usage: UsageDay[];
   routes: ProductRoute[];
@@ -111,14 +114,7 @@ export class TestTenant {
   readonly folder: string;
   readonly world: World;
   settings: PluginSettingsBase;
-  limits: TenantLimits = {
-    allocationRetryLimit: 3,
-    gatherFailureThreshold: 5,
-    emptyListingThreshold: -1,
-    timeoutSeconds: 0,
-    retentionDays: 250,
-    resumeAfterSeconds: null,
-  };
+  limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
   overrides: TenantOverrides = NO_OVERRIDES;
   /** As a plugin that did not come with the application. */
   thirdParty = false;
@@ -159,15 +155,16 @@ export class TestTenant {
       logger: silentLogger,
       onProgress: () => {},
       newId: randomUUID,
+      wait: async (milliseconds, signal) => {
+        await setTimeout(milliseconds, undefined, { signal });
+      },
       host: {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
         resolvePath: (file) => file,
         random: () => 0.5,
-        sleep: async (milliseconds, signal) => {
-          await setTimeout(milliseconds, undefined, { signal });
-        },
+        sleep: () => Promise.resolve(),
         concurrency: 4,
       },
     };
@@ -229,7 +226,8 @@ function ecosystemOf(world: World): Ecosystem {
       yield { window, lines: inside, problems: [] };
     },
     async *resources() {
-      yield { authoritativeFor: ['cluster'], resources: world.resources };
+      const problems = world.listingProblems ?? [];
+      yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },
     async *identities() {
       yield { authoritativeFor: ['principal'], identities: world.identities };

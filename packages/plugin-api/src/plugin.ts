@@ -51,7 +51,8 @@ export interface RoutingTable {
 export interface Ecosystem extends RoutingTable, AsyncDisposable {
   /**
    * `until_complete`: a day whose inputs are complete never changes at its source (metrics).
-   * `always`: the source restates days inside the lookback (a vendor's bill).
+   * `always`: the source restates days inside the lookback (a vendor's bill); usage that was stored whole is
+   * not asked for again.
    */
   readonly regather: 'until_complete' | 'always';
   /** The settings that decide what is gathered. When they change, the source is asked again. No secrets. */
@@ -61,7 +62,10 @@ export interface Ecosystem extends RoutingTable, AsyncDisposable {
    * batches cover the window; a window that failed is a batch with a problem of severity `error`.
    */
   billing(window: Window, signal: AbortSignal): AsyncIterable<BillingBatch>;
-  /** A batch names the types it is authoritative for; a listing that failed yields no batch and throws. */
+  /**
+   * A batch names the types it is authoritative for. A listing that failed is a problem of its batch, so that
+   * the others go on; what throws ends the iteration.
+   */
   resources?(window: Window, signal: AbortSignal): AsyncIterable<ResourceBatch>;
   identities?(window: Window, signal: AbortSignal): AsyncIterable<IdentityBatch>;
   readonly metrics?: MetricsSource;
@@ -81,6 +85,8 @@ export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSet
   readonly version?: string;
   /** Strict: an unknown key is an error. Extends the shape of `pluginSettingsBaseSchema`. */
   readonly settings: z.ZodType<Settings>;
+  /** Top-level settings that say only where and how the source is reached: changing them calculates nothing anew. */
+  readonly connectionSettings?: readonly string[];
   /**
    * The routing table without a connection, so that overrides are checked and wiring is printed offline. Pure,
    * and the same as that of the ecosystem. Without it both wait until there is a connection.

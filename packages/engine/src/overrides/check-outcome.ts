@@ -57,7 +57,7 @@ function complaint(what: string): ChargebackError {
 /** Anybody that the line's own inputs name. A new name would be a cost that no report can explain. */
 function isKnown(
   identityId: string,
-  { line, resource, inventory, identities, usageOwners, usage }: AllocationContext,
+  { line, resource, inventory, identities, usageOwners, usage, allocatedOfDay }: AllocationContext,
   { queries, named }: KnownBesides,
 ): boolean {
   if (inventory.identities.has(identityId) || identityId === UNALLOCATED || named?.has(identityId)) {
@@ -66,6 +66,7 @@ function isKnown(
   if (identityId === line.resourceId || identityId === resource?.ownerId) return true;
   if (identities.mergedActive.some((identity) => identity.identityId === identityId)) return true;
   if (queries.some(({ key }) => usage(key).totals.has(identityId))) return true;
+  if (allocatedOfDay?.().has(identityId)) return true;
   for (const owner of usageOwners.values()) if (owner === identityId) return true;
   return false;
 }

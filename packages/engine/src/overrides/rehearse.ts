@@ -18,7 +18,7 @@ import { guardAllocator, guardResolver } from './guard.ts';
 /** What is rehearsed: the handler of a product type, with the parameters that reach it. */
 export interface Rehearsal<Handler> {
   readonly handler: Handler;
-  readonly route: Pick<ProductRoute, 'productType' | 'usage'>;
+  readonly route: Pick<ProductRoute, 'productType' | 'usage' | 'afterOthers'>;
   /** `allocator_params` of the tenant. */
   readonly params: AllocatorParams;
   /** See `KnownBesides`. */
@@ -36,7 +36,13 @@ export function rehearseAllocator(rehearsal: Rehearsal<CostAllocator>): void {
   for (const [name, context] of cases(rehearsal)) {
     const everybody = [...context.inventory.identities.values()];
     const identities = identitySets({ resourceActive: everybody, metricsDerived: everybody }, everybody);
-    inRehearsal(name, () => allocate({ ...context, identities, usageOwners: new Map() }));
+    const allocation = {
+      ...context,
+      identities,
+      usageOwners: new Map<string, string>(),
+      ...(route.afterOthers ? { allocatedOfDay: () => new Map<string, bigint>() } : {}),
+    };
+    inRehearsal(name, () => allocate(allocation));
   }
 }
 
