@@ -3,10 +3,13 @@ import { ConfigError } from '@chargeback/config';
 import { type PluginRegistry, resolveOverrides, type TenantDefinition } from '@chargeback/engine';
 import {
   ChargebackError,
+  describeCause,
+  type EcosystemPlugin,
   type EmitterHost,
   type PluginSettingsBase,
   type Problem,
   problemOf,
+  type RoutingTable,
 } from '@chargeback/plugin-api';
 import { openStore, parseConnectionString } from '@chargeback/storage';
 import { makeEmitters } from './emitters.ts';
@@ -105,7 +108,8 @@ async function configureTenant(
   const misplaced = connectionProblem(session, name, config);
   if (misplaced) problems.push(misplaced);
   const logger = session.logger.child({ tenant: name, module: 'overrides' });
-  const routing = found.plugin.routing?.(settings);
+  const routing = routingOf(session, { section, settings }, found.plugin);
+  if (routing && 'problem' in routing) return { problems: [...problems, routing.problem] };
   const wanted = { loaded, section, settings, routing, places, importCode, logger };
   const overridden = await resolveOverrides(wanted);
   if ('problems' in overridden) problems.push(...overridden.problems);
@@ -141,6 +145,23 @@ async function configureTenant(
         }),
     },
   };
+}
+
+/** The product types as far as the plugin tells them without a connection. It is the plugin's own code: it may throw. */
+function routingOf(
+  { loaded }: Session,
+  { section, settings }: { section: readonly (string | number)[]; settings: PluginSettingsBase },
+  plugin: EcosystemPlugin,
+): RoutingTable | { readonly problem: ConfigProblem } | undefined {
+  try {
+    return plugin.routing?.(settings);
+  } catch (cause) {
+    const coded = ChargebackError.isInstance(cause) ? cause : null;
+    const fix = coded ? { fix: coded.fix } : {};
+    return {
+      problem: loaded.problemAt(section, coded?.code ?? 'CB_PLUGIN_CREATE', describeCause(cause), fix),
+    };
+  }
 }
 
 function emitterHost(

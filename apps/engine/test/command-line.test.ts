@@ -331,7 +331,9 @@ describe('the command line', () => {
     expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
     const env = { CCLOUD_API_KEY: 'KEY', CCLOUD_API_SECRET: 'SECRET' };
     const files = await readdir(path.join(repository, 'examples'), { recursive: true });
-    const configs = files.filter((name) => /^[^.]*config\.yaml$/u.test(name) && !name.includes('node_modules'));
+    const configs = files.filter(
+      (name) => /^[^.]*config\.yaml$/u.test(name) && !name.includes('node_modules'),
+    );
     expect(configs.length).toBeGreaterThanOrEqual(7);
     for (const example of configs) {
       const config = path.join(repository, 'examples', example);

@@ -76,6 +76,12 @@ function checkRoute(route: ProductRoute, context: ResolveContext): void {
       mergedActive: sorted([...resourceActive!, ...metricsDerived!]),
     },
     usageOwners: resolution.usageOwners ?? new Map(),
+    ...(route.afterOthers
+      ? {
+          allocatedOfDay: () =>
+            new Map(known.map(({ identityId }, index) => [identityId, BigInt(index + 1)])),
+        }
+      : {}),
   };
   // A plugin may charge whom it likes, as long as it always charges the same.
   const everybody = { has: () => true } as unknown as ReadonlySet<string>;
