@@ -84,7 +84,7 @@ export class Wiring {
     const allocator = this.#overrides.allocators.get(productType);
     const resolver = this.#overrides.resolvers.get(productType);
     if (!allocator && !resolver && !guarded) return route;
-    const own = { label: `the plugin's own handler of ${productType}`, queries };
+    const own = { label: `the plugin's own handler of ${productType}`, queries, anybody: true };
     const allocate = allocator
       ? guardAllocator(allocator.handler, {
           label: labelOf('allocator', allocator),

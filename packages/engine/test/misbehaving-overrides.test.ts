@@ -306,6 +306,21 @@ describe('an override that', () => {
 });
 
 describe('a plugin that did not come with the application', () => {
+  it('may charge somebody whom no inventory lists', async () => {
+    const tenant = await TestTenant.create(world({ lines: [line(DATE, '10')] }));
+    try {
+      tenant.thirdParty = true;
+      const [route] = tenant.world.routes;
+      tenant.world.routes = [
+        { ...route!, allocate: () => planOf([{ identityId: 'cost-centre-9', weight: 1n }]) },
+      ];
+      expect((await tenant.run(FEBRUARY_FIRST)).problems).toEqual([]);
+      expect(await sharesOf(tenant, FEBRUARY_FIRST)).toEqual({ 'cost-centre-9': '10.0000' });
+    } finally {
+      await tenant.dispose();
+    }
+  });
+
   it('cannot change its inputs either, nor hang the run', async () => {
     const tenant = await TestTenant.create(
       world({

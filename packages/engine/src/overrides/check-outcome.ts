@@ -18,6 +18,8 @@ export interface KnownBesides {
   readonly queries: readonly UsageQuery[];
   /** Names that the configuration itself gives, in the parameters of the override. */
   readonly named?: ReadonlySet<string>;
+  /** A plugin may charge whom it likes: it is the one that knows its world. */
+  readonly anybody?: boolean;
 }
 
 /**
@@ -58,9 +60,14 @@ function complaint(what: string): ChargebackError {
 function isKnown(
   identityId: string,
   { line, resource, inventory, identities, usageOwners, usage, allocatedOfDay }: AllocationContext,
-  { queries, named }: KnownBesides,
+  { queries, named, anybody }: KnownBesides,
 ): boolean {
-  if (inventory.identities.has(identityId) || identityId === UNALLOCATED || named?.has(identityId)) {
+  if (
+    anybody ||
+    inventory.identities.has(identityId) ||
+    identityId === UNALLOCATED ||
+    named?.has(identityId)
+  ) {
     return true;
   }
   if (identityId === line.resourceId || identityId === resource?.ownerId) return true;
