@@ -119,7 +119,11 @@ async function createUsage(tables: Tables): Promise<void> {
       identity_id: 'integer!',
       value: 'real!',
     },
-    { primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'], clustered: true },
+    {
+      primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'],
+      clustered: true,
+      partitionIndex: ['day', 'query_id'],
+    },
   );
 }
 
@@ -172,6 +176,7 @@ async function createResults(tables: Tables): Promise<void> {
       primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'],
       clustered: true,
       references: { dimension_id: 'dimensions.dimension_id' },
+      partitionIndex: ['day', 'line_key'],
     },
   );
 }
