@@ -12,7 +12,7 @@ import {
   type Problem,
   problemOf,
 } from '@chargeback/plugin-api';
-import { openStore, parseConnectionString } from '@chargeback/storage';
+import { openStore, parseConnectionString, type StoreLocation } from '@chargeback/storage';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -24,8 +24,7 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
-  /** Absolute path of the database file. */
-  readonly database: string;
+  readonly database: StoreLocation;
 }
 
 const ORDER: readonly Aggregation[] = ['hourly', 'daily', 'monthly'];
@@ -105,7 +104,7 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
     definition: {
       name,
       config,
-      database: parseConnectionString(config.storage.connection_string, session.workingDirectory).path,
+      database: parseConnectionString(config.storage.connection_string, session.workingDirectory),
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,

@@ -21,6 +21,7 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
+import { createTestDatabase, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
 import { type ConfiguredEmitter, runTenant, type TenantDefinition, type TenantRun } from '../src/index.ts';
 
 export const silentLogger: Logger = {
@@ -100,8 +101,13 @@ export class TestTenant {
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
 
+  #database: TestDatabase | undefined;
+
+  /** On SQLite, or on PostgreSQL in the part of the run that sets `TEST_DATABASE`. */
   static async create(world: World): Promise<TestTenant> {
-    return new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
+    const tenant = new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
+    if (process.env['TEST_DATABASE'] === 'postgres') tenant.#database = await createTestDatabase();
+    return tenant;
   }
 
   constructor(folder: string, world: World) {
@@ -112,7 +118,7 @@ export class TestTenant {
 
   openStore(): Promise<Store> {
     return openStore({
-      connectionString: `sqlite:///${path.join(this.folder, 'chargeback.db')}`,
+      connectionString: this.#database?.url ?? `sqlite:///${path.join(this.folder, 'chargeback.db')}`,
       ecosystem: 'test-world',
       tenantId: 'tenant-1',
       workingDirectory: this.folder,
@@ -146,6 +152,7 @@ export class TestTenant {
 
   async dispose(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
+    await this.#database?.drop();
   }
 
   #definition(): TenantDefinition {

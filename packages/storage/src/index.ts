@@ -1,3 +1,3 @@
-export { parseConnectionString, type StoreLocation } from './connection-string.ts';
+export { describeLocation, parseConnectionString, type StoreLocation } from './connection-string.ts';
 export { openStore } from './open-store.ts';
 export * from './store.ts';

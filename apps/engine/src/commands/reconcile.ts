@@ -32,8 +32,9 @@ export async function reconcile(options: ReconcileOptions, context: ProcessConte
     return 2;
   }
   const window = runWindow(tenant.config, options, new Date());
-  if (!existsSync(tenant.database)) {
-    throw new ChargebackError('CB_STORAGE_OPEN', `there is no database ${tenant.database} yet`, {
+  const { database } = tenant;
+  if (database.dialect === 'sqlite' && !existsSync(database.path)) {
+    throw new ChargebackError('CB_STORAGE_OPEN', `there is no database ${database.path} yet`, {
       fix: 'Run `chargeback run` first, from the same folder: relative paths start from the working directory.',
     });
   }

@@ -89,16 +89,21 @@ export function lineResourcesQuery(build: Kysely<StorageSchema>, day: DayNumber)
     .where('resource_id', 'is not', null);
 }
 
+/** Amounts are read as text. */
+const READ_COLUMNS = LINE_COLUMNS.filter((column) => column !== 'total_units').map(
+  (column) => `billing_lines.${column}` as const,
+);
+
 export function linesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
   return build
     .selectFrom('billing_lines')
     .innerJoin('line_keys', 'line_keys.line_key', 'billing_lines.line_key')
-    .selectAll('billing_lines')
+    .select(READ_COLUMNS)
     .select(['line_id', sql<string>`cast(total_units as text)`.as('total')])
     .where('billing_lines.day', '=', day);
 }
 
-type LineRow = Selectable<BillingLineTable> & { readonly line_id: string; readonly total: string };
+type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & { readonly line_id: string; readonly total: string };
 
 /** Sorted by line id. */
 export function billedLinesOf(rows: readonly LineRow[]): BilledLine[] {

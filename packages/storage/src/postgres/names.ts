@@ -1,0 +1,80 @@
+import { sql } from 'kysely';
+import type { PostgresDatabase } from './postgres-database.ts';
+
+/** Names asked for at a time: the arrays of one statement. */
+const NAMES_PER_QUERY = 20_000;
+
+interface NameRow {
+  readonly name_id: number;
+  readonly name: string;
+}
+
+/**
+ * Texts that occur in many rows, stored once. Names are made outside of the transaction that needs them, in
+ * statements of their own: no two transactions wait for each other's names, and since a name is never deleted
+ * one that is not used in the end does no harm.
+ */
+export class Names {
+  readonly #database: PostgresDatabase;
+  readonly #ids = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+
+  constructor(database: PostgresDatabase) {
+    this.#database = database;
+    database.onLost(() => this.#forget());
+  }
+
+  /** Makes the names that there are not yet; their ids are then known. Not inside a transaction. */
+  async ensure(names: Iterable<string>): Promise<void> {
+    const missing = [...new Set(names)].filter((name) => !this.#ids.has(name)).toSorted();
+    for (const chunk of chunked(missing)) {
+      await this.#load(sql`name = any(${chunk}::text[])`);
+      const unknown = chunk.filter((name) => !this.#ids.has(name));
+      if (unknown.length === 0) continue;
+      // In one order everywhere, so that two processes wait for each other and never in a circle.
+      const insert = sql`insert into names (name) select unnest(${unknown}::text[]) on conflict do nothing`;
+      await this.#database.write(insert.compile(this.#database.build));
+      await this.#load(sql`name = any(${unknown}::text[])`);
+    }
+  }
+
+  /** Loads the names of ids that occur in rows. */
+  async load(ids: Iterable<number>): Promise<void> {
+    const missing = [...new Set(ids)].filter((id) => !this.#names.has(id));
+    for (const chunk of chunked(missing)) await this.#load(sql`name_id = any(${chunk}::bigint[])`);
+  }
+
+  /** The id of a name that {@link ensure} was asked for. */
+  idOf(name: string): number {
+    return this.#ids.get(name)!;
+  }
+
+  /** Undefined when {@link ensure} was not asked for it. */
+  find(name: string): number | undefined {
+    return this.#ids.get(name);
+  }
+
+  /** The name of an id that {@link load} was asked for. */
+  nameOf(id: number): string {
+    return this.#names.get(id)!;
+  }
+
+  async #load(condition: ReturnType<typeof sql>): Promise<void> {
+    const query = sql<NameRow>`select name_id, name from names where ${condition}`;
+    for (const { name_id, name } of await this.#database.all(query.compile(this.#database.build))) {
+      this.#ids.set(name, name_id);
+      this.#names.set(name_id, name);
+    }
+  }
+
+  #forget(): void {
+    this.#ids.clear();
+    this.#names.clear();
+  }
+}
+
+export function* chunked<Item>(items: readonly Item[]): Generator<Item[]> {
+  for (let start = 0; start < items.length; start += NAMES_PER_QUERY) {
+    yield items.slice(start, start + NAMES_PER_QUERY);
+  }
+}

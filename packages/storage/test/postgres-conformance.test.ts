@@ -1,0 +1,6 @@
+import { describe, it } from 'vitest';
+import { testStorage } from '../../testkit/src/index.ts';
+import { postgresRuns } from '../../testkit/test/postgres/test-database.ts';
+import { makePostgresStore } from './temporary-store.ts';
+
+testStorage({ describe: describe.skipIf(!postgresRuns()), it }, makePostgresStore);
