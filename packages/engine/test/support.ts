@@ -21,7 +21,7 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
-import { createTestDatabase, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
+import { createTestSchema, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
 import { type ConfiguredEmitter, runTenant, type TenantDefinition, type TenantRun } from '../src/index.ts';
 
 export const silentLogger: Logger = {
@@ -106,7 +106,7 @@ export class TestTenant {
   /** On SQLite, or on PostgreSQL in the part of the run that sets `TEST_DATABASE`. */
   static async create(world: World): Promise<TestTenant> {
     const tenant = new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
-    if (process.env['TEST_DATABASE'] === 'postgres') tenant.#database = await createTestDatabase();
+    if (process.env['TEST_DATABASE'] === 'postgres') tenant.#database = await createTestSchema();
     return tenant;
   }
 

@@ -6,6 +6,8 @@ export interface SchemaDialect {
   readonly integer: RawBuilder<unknown>;
   /** A 64-bit float. */
   readonly real: RawBuilder<unknown>;
+  /** An integer of any size. */
+  readonly exact: RawBuilder<unknown>;
   /** A text that is compared by its bytes. */
   readonly text: RawBuilder<unknown>;
   /** Type and constraints of a key that the database counts up. */
@@ -18,7 +20,7 @@ export interface SchemaDialect {
   readonly partitioned: RawBuilder<unknown> | null;
 }
 
-type Column = 'integer' | 'real' | 'text' | 'key';
+type Column = 'integer' | 'real' | 'text' | 'exact' | 'key';
 /** `integer`: may be null. `integer!`: may not. */
 type ColumnSpec = Column | `${Column}!`;
 
@@ -42,6 +44,11 @@ export class Tables {
   constructor(database: Kysely<unknown>, dialect: SchemaDialect) {
     this.database = database;
     this.#dialect = dialect;
+  }
+
+  /** Whether tables are cut by month. */
+  get partitioned(): boolean {
+    return this.#dialect.partitioned !== null;
   }
 
   async create(name: string, columns: Record<string, ColumnSpec>, options: TableOptions = {}): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 // By path: testkit depends on this package, so this package cannot depend on it.
 import type { MadeStore } from '../../testkit/src/index.ts';
-import { createTestDatabase } from '../../testkit/test/postgres/test-database.ts';
+import { createTestSchema } from '../../testkit/test/postgres/test-database.ts';
 import { openStore, type OpenStoreOptions, type Store } from '../src/index.ts';
 
 export interface TemporaryFolder extends Disposable {
@@ -31,9 +31,9 @@ export async function makeStore(): Promise<MadeStore> {
   return madeStore(optionsIn(folder.path), () => folder[Symbol.dispose]());
 }
 
-/** A store in a database of its own on the run's PostgreSQL server. */
+/** A store in a schema of its own on the run's PostgreSQL server. */
 export async function makePostgresStore(): Promise<MadeStore> {
-  const database = await createTestDatabase();
+  const database = await createTestSchema();
   return madeStore(optionsIn('/', { connectionString: database.url }), () => database.drop());
 }
 

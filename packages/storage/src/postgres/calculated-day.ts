@@ -14,14 +14,17 @@ import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.
 import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
 import { copyText, pieces } from './copy-text.ts';
 import { dateStateRow, type Target } from './date-states.ts';
+import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
 import type { DimensionIds, Dimensions } from './dimensions.ts';
 import { lock } from './locks.ts';
+import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { replaceProblems } from './problems.ts';
 
 export interface CalculationTarget {
   readonly database: PostgresDatabase;
+  readonly names: Names;
   readonly dimensions: Dimensions;
   readonly partitions: Partitions;
 }
@@ -33,7 +36,7 @@ export interface CalculationTarget {
  * @throws {ChargebackError} `CB_UNCONSERVED`; the former rows stay then.
  */
 export async function saveCalculatedDay(
-  { database, dimensions, partitions }: CalculationTarget,
+  { database, names, dimensions, partitions }: CalculationTarget,
   calculated: CalculatedDay,
 ): Promise<void> {
   const day = dayNumberOf(calculated.date);
@@ -43,10 +46,11 @@ export async function saveCalculatedDay(
     const lines = linesOf(bill, calculated);
     const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
     const ids = await dimensions.ensure(portions);
-    for (const [index, portion] of portions.entries()) portion.ids = ids[index]!;
+    for (const [index, portion] of portions.entries()) portion.dimensions = ids[index]!;
+    await names.ensure(identitiesOf(portions));
     saved = await partitions.around(day, () =>
       database.transaction((session) =>
-        replaceResults({ session, build }, { day, calculated, lines, linesDigest: bill.linesDigest }),
+        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest: bill.linesDigest }),
       ),
     );
   }
@@ -72,7 +76,7 @@ interface FactPortion {
   readonly index: number;
   readonly line: BilledLine['line'];
   readonly portion: CalculatedPortion;
-  ids: DimensionIds;
+  dimensions: DimensionIds;
 }
 
 interface ResultLine {
@@ -81,7 +85,7 @@ interface ResultLine {
   readonly portions: readonly FactPortion[];
 }
 
-const NO_IDS: DimensionIds = new Map();
+const NO_DIMENSIONS: DimensionIds = { groupId: 0, ids: new Map() };
 
 /** The lines of a result beside those of the bill, once they are known to add up. */
 function linesOf(bill: Bill, { date, lines }: CalculatedDay): ResultLine[] {
@@ -96,7 +100,7 @@ function linesOf(bill: Bill, { date, lines }: CalculatedDay): ResultLine[] {
       index,
       line,
       portion,
-      ids: NO_IDS,
+      dimensions: NO_DIMENSIONS,
     }));
     return { billed, calculated, portions };
   });
@@ -106,19 +110,20 @@ interface Result {
   readonly day: DayNumber;
   readonly calculated: CalculatedDay;
   readonly lines: readonly ResultLine[];
+  readonly names: Names;
   readonly linesDigest: string;
 }
 
 /** False when the bill is not what the result was checked against. */
 async function replaceResults(
   target: Target,
-  { day, calculated, lines, linesDigest }: Result,
+  { day, calculated, lines, names, linesDigest }: Result,
 ): Promise<boolean> {
   const { session, build } = target;
   await lock(session, { day });
   if ((await dateStateRow(target, day))?.lines_digest !== linesDigest) return false;
   await deleteResults(target, day);
-  const counter = { rows: 0 };
+  const totals = new DayTotals(day, names);
   await session.copy(
     `calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})`,
     copyText(lines.map((line) => calculatedLineValues(day, line.billed, line.calculated))),
@@ -130,8 +135,10 @@ async function replaceResults(
   );
   await session.copy(
     'chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
-    pieces(factText(day, portions, counter)),
+    pieces(factText(day, portions, totals)),
   );
+  await session.copy(IDENTITY_TOTALS, pieces(totals.identityText()));
+  await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
   await saveAttempts(target, day, calculated);
   await deleteUnusedKeys(target, day);
   await replaceProblems(target, {
@@ -139,13 +146,15 @@ async function replaceResults(
     dates: [calculated.date],
     problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
   });
-  await session.run(markCalculatedQuery(build, calculated, { day, rowCount: counter.rows }));
+  await session.run(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
   return true;
 }
 
 async function deleteResults({ session }: Target, day: DayNumber): Promise<void> {
   for (const statement of [
     'delete from chargeback_facts where day = $1',
+    'delete from identity_totals where day = $1',
+    'delete from group_totals where day = $1',
     'delete from line_portions where line_key in (select line_key from calculated_lines where day = $1)',
     'delete from calculated_lines where day = $1',
     `delete from line_attempts where day = $1 and line_id not in (
@@ -159,19 +168,24 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
 function* factText(
   day: DayNumber,
   portions: readonly FactPortion[],
-  counter: { rows: number },
+  totals: DayTotals,
 ): Generator<string> {
-  for (const { lineKey, index, portion, ids } of portions) {
-    const { identityIds, units, ratios } = hasRepeats(portion) ? withoutRepeats(portion) : portion;
+  for (const { lineKey, index, line, portion, dimensions } of portions) {
+    const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
+    const { identityIds, units, ratios } = columns;
+    totals.add(columns, dimensions.groupId, line.totalCost.currency);
     const key = `${day}\t${lineKey}\t${index}\t`;
     for (let row = 0; row < identityIds.length; row += 1) {
-      yield `${key}${ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+      yield `${key}${dimensions.ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
     }
-    counter.rows += identityIds.length;
   }
 }
 
 type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;
+
+function* identitiesOf(portions: readonly FactPortion[]): Generator<string> {
+  for (const { portion } of portions) yield* portion.identityIds;
+}
 
 function hasRepeats({ identityIds }: Columns): boolean {
   return new Set(identityIds).size !== identityIds.length;

@@ -26,7 +26,7 @@ function* encoded(rows: Iterable<readonly CopyValue[]>): Generator<string> {
   for (const row of rows) yield `${row.map(encode).join('\t')}\n`;
 }
 
-function encode(value: CopyValue): string {
+export function encode(value: CopyValue): string {
   if (value === null || value === undefined) return '\\N';
   return typeof value === 'string' ? value.replace(SPECIAL, (found) => ESCAPES[found]!) : String(value);
 }

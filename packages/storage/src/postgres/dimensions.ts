@@ -29,10 +29,12 @@ export interface DimensionedPortion {
 }
 
 /** Dimension ids of one group by identity. */
-export type DimensionIds = ReadonlyMap<string, number>;
-
-interface Group {
+export interface DimensionIds {
   readonly groupId: number;
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+interface Group extends DimensionIds {
   readonly ids: Map<string, number>;
   loaded: boolean;
 }
@@ -61,7 +63,7 @@ export class Dimensions {
     const groups = keys.map((key) => this.#groups.get(JSON.stringify(key))!);
     await this.#loadDimensions(new Set(groups));
     await this.#makeDimensions(groups, portions);
-    return groups.map(({ ids }) => ids);
+    return groups;
   }
 
   async #ensureGroups(keys: readonly GroupKey[]): Promise<void> {

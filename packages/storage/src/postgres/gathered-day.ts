@@ -11,7 +11,7 @@ import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { observeInside } from './save-inventory.ts';
-import { ensureUsageNames, loadUsage, saveUsage, usageDigests, usageOf } from './usage.ts';
+import { loadUsage, namesIn, saveUsage, usageDigests, usageOf } from './usage.ts';
 
 export interface GatherTarget {
   readonly database: PostgresDatabase;
@@ -29,7 +29,7 @@ export async function saveGatheredDay(
 ): Promise<DateState> {
   const day = dayNumberOf(gathered.date);
   const { build } = database;
-  await ensureUsageNames(names, gathered.usage);
+  await names.ensure(namesIn(gathered.usage));
   return partitions.around(day, () =>
     database.transaction((session) => saveInside({ session, build }, { day, gathered, names })),
   );

@@ -26,32 +26,30 @@ export class Names {
 
   /** Makes the names that there are not yet; their ids are then known. Not inside a transaction. */
   async ensure(names: Iterable<string>): Promise<void> {
-    const missing = [...new Set(names)].filter((name) => !this.#ids.has(name)).toSorted();
+    const unknown = new Set<string>();
+    for (const name of names) if (!this.#ids.has(name)) unknown.add(name);
+    const missing = [...unknown].toSorted();
     for (const chunk of chunked(missing)) {
       await this.#load(sql`name = any(${chunk}::text[])`);
-      const unknown = chunk.filter((name) => !this.#ids.has(name));
-      if (unknown.length === 0) continue;
+      const absent = chunk.filter((name) => !this.#ids.has(name));
+      if (absent.length === 0) continue;
       // In one order everywhere, so that two processes wait for each other and never in a circle.
-      const insert = sql`insert into names (name) select unnest(${unknown}::text[]) on conflict do nothing`;
+      const insert = sql`insert into names (name) select unnest(${absent}::text[]) on conflict do nothing`;
       await this.#database.write(insert.compile(this.#database.build));
-      await this.#load(sql`name = any(${unknown}::text[])`);
+      await this.#load(sql`name = any(${absent}::text[])`);
     }
   }
 
   /** Loads the names of ids that occur in rows. */
   async load(ids: Iterable<number>): Promise<void> {
-    const missing = [...new Set(ids)].filter((id) => !this.#names.has(id));
-    for (const chunk of chunked(missing)) await this.#load(sql`name_id = any(${chunk}::bigint[])`);
+    const missing = new Set<number>();
+    for (const id of ids) if (!this.#names.has(id)) missing.add(id);
+    for (const chunk of chunked([...missing])) await this.#load(sql`name_id = any(${chunk}::bigint[])`);
   }
 
   /** The id of a name that {@link ensure} was asked for. */
   idOf(name: string): number {
     return this.#ids.get(name)!;
-  }
-
-  /** Undefined when {@link ensure} was not asked for it. */
-  find(name: string): number | undefined {
-    return this.#ids.get(name);
   }
 
   /** The name of an id that {@link load} was asked for. */

@@ -6,7 +6,12 @@ import type { PostgresSession } from './postgres-session.ts';
 import { codeOf } from './storage-error.ts';
 
 /** Tables cut by month, so that a month goes by dropping a table. */
-export const PARTITIONED_TABLES = ['chargeback_facts', 'usage_rows'] as const;
+export const PARTITIONED_TABLES = [
+  'chargeback_facts',
+  'identity_totals',
+  'group_totals',
+  'usage_rows',
+] as const;
 
 const CHECK_VIOLATION = '23514';
 

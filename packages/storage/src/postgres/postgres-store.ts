@@ -116,6 +116,7 @@ export class PostgresStore implements Store {
   async saveCalculatedDay(day: CalculatedDay): Promise<void> {
     const target = {
       database: this.#database,
+      names: this.#names,
       dimensions: this.#dimensions,
       partitions: this.#partitions,
     };

@@ -21,18 +21,13 @@ export async function usageDigests({ session, build }: Target, day: DayNumber): 
   return new Map(rows.map(({ name, digest }) => [name, digest]));
 }
 
-/** Makes every name that the usage speaks of. */
-export async function ensureUsageNames(names: Names, usage: readonly GatheredUsage[]): Promise<void> {
-  const unknown = new Set<string>();
-  const note = (name: string) => {
-    if (names.find(name) === undefined) unknown.add(name);
-  };
+/** Every name that the usage speaks of. */
+export function* namesIn(usage: readonly GatheredUsage[]): Generator<string> {
   for (const { queryKey, totals } of usage) {
-    note(queryKey);
-    totals.resourceIds?.forEach(note);
-    totals.identityIds.forEach(note);
+    yield queryKey;
+    if (totals.resourceIds) yield* totals.resourceIds;
+    yield* totals.identityIds;
   }
-  await names.ensure(unknown);
 }
 
 export interface UsageWrite {

@@ -8,7 +8,7 @@ import { asText, type HalvesOf } from './sums.ts';
 
 type StoredDimension = Exclude<RowDimension, 'date' | 'month'>;
 
-interface TotalRow extends Readonly<Partial<Record<StoredDimension, string | null>>> {
+export interface TotalRow extends Readonly<Partial<Record<StoredDimension, string | null>>> {
   readonly day?: number;
   readonly currency: string;
   readonly high: string;

@@ -15,6 +15,7 @@ import { type SchemaDialect, Tables } from '../schema-tables.ts';
 const SQLITE: SchemaDialect = {
   integer: sql`integer`,
   real: sql`real`,
+  exact: sql`text`,
   text: sql`text`,
   generatedKey: sql`integer primary key`,
   tableEnd: sql`strict`,
