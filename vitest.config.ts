@@ -4,8 +4,8 @@ export default defineConfig({
   resolve: { conditions: ['@chargeback/source'] },
   ssr: { resolve: { conditions: ['@chargeback/source', 'node'] } },
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     globalSetup: ['packages/testkit/test/postgres/global-setup.ts'],
     projects: [
       { extends: true, test: { name: 'all', include: ['{packages,plugins,apps}/*/test/**/*.test.ts'] } },

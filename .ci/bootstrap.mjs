@@ -20,6 +20,9 @@ const systemPath = (process.env.PATH ?? '')
   .join(path.delimiter);
 const quiet = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', npm_config_update_notifier: 'false' };
 
+/** Collect garbage before it has grown to several times of what is in use: nearly half the memory, no slower. */
+const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=20'];
+
 // Ctrl-C reaches the job too, which decides how to stop; this process waits for it.
 process.on('SIGINT', () => {});
 
@@ -114,7 +117,10 @@ function tool(name, args) {
 
 function node(args) {
   // Without the dashes Node takes options such as --env-file for its own.
-  run(usableNode(), ['--', ...args], { path: toolPath(), cwd: process.env.INIT_CWD ?? root });
+  run(usableNode(), [...SMALL_MEMORY, '--', ...args], {
+    path: toolPath(),
+    cwd: process.env.INIT_CWD ?? root,
+  });
 }
 
 function run(file, args, options) {

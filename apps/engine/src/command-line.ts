@@ -6,11 +6,16 @@ import { configSchema } from './commands/config-schema.ts';
 import { demo, type DemoOptions } from './commands/demo.ts';
 import { doctor, type DoctorOptions } from './commands/doctor.ts';
 import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
+import { pruneCommand, type PruneOptions } from './commands/prune.ts';
+import { recalculate } from './commands/recalculate.ts';
 import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
+import { resume } from './commands/resume.ts';
 import { run, type RunCommandOptions } from './commands/run.ts';
+import { status, type StatusOptions } from './commands/status.ts';
 import { validate, type ValidateOptions } from './commands/validate.ts';
+import { worker, type WorkerOptions } from './commands/worker.ts';
 import { paintFor } from './output/format.ts';
-import type { ProcessContext } from './session.ts';
+import type { ConfigOptions, ProcessContext } from './session.ts';
 import { abortOnSignals } from './signals.ts';
 import { parseDay } from './window.ts';
 
@@ -49,6 +54,7 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     .option('--tenant <name>', 'only this tenant')
     .option('--json', 'print JSON')
     .action((options: DoctorOptions) => start((signal) => doctor(options, context, signal)));
+  addService(program, context, start);
   addReconcile(program, (options) => start(() => reconcile(options, context)));
   program
     .command('plugins')
@@ -93,6 +99,36 @@ function addRun(program: Command, action: (options: RunCommandOptions) => Promis
     .option('--regather', 'ask the source again also for days that are complete')
     .option('--json', 'print JSON')
     .action(action);
+}
+
+/** What keeps tenants going for years. */
+function addService(
+  program: Command,
+  context: ProcessContext,
+  start: (action: Action) => Promise<void>,
+): void {
+  withConfig(program.command('worker').description('run again and again, until a signal stops it'))
+    .option('--tenant <name>', 'only this tenant')
+    .action((options: WorkerOptions) => start((signal) => worker(options, context, signal)));
+  withConfig(program.command('status').description('where each tenant stands, and what needs care'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: StatusOptions) => start(() => status(options, context)));
+  withConfig(
+    program.command('resume').argument('<tenant>').description('bring a suspended tenant back'),
+  ).action((name: string, options: ConfigOptions) => start(() => resume(name, options, context)));
+  withRange(withConfig(program.command('recalculate').description('calculate days anew from what is stored')))
+    .requiredOption('--tenant <name>', 'the tenant')
+    .option('--regather', 'ask the source again first')
+    .option('--json', 'print JSON')
+    .action((options: RunCommandOptions & { tenant: string }) =>
+      start((signal) => recalculate(options, context, signal)),
+    );
+  withConfig(program.command('prune').description('remove what is older than retention_days'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--dry-run', 'only count')
+    .option('--json', 'print JSON')
+    .action((options: PruneOptions) => start((signal) => pruneCommand(options, context, signal)));
 }
 
 function addReconcile(program: Command, action: (options: ReconcileOptions) => Promise<void>): void {

@@ -31,6 +31,7 @@ export function createHost(options: HostOptions): Host {
     clock: options.clock ?? (() => new Date()),
     fetch: network,
     createFetch: (fetchOptions) => createFetch(network, options.configDirectory, fetchOptions),
+    resolvePath: (file) => path.resolve(options.configDirectory, file),
     random: Math.random,
     sleep: async (milliseconds, signal) => {
       await delay(milliseconds, undefined, { signal });

@@ -11,7 +11,10 @@ export function abortOnSignals(context: NodeJS.Process): StopSignal {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) context.exit(EXIT_INTERRUPTED);
-    context.stderr.write(`\n${name}: stopping after the current step; again to stop at once.\n`);
+    // Where nobody watches, the log and the result tell.
+    if (context.stderr.isTTY) {
+      context.stderr.write(`\n${name}: stopping after the current step; again to stop at once.\n`);
+    }
     controller.abort(new Error(`stopped by ${name}`));
   };
   for (const name of SIGNALS) context.on(name, onSignal);

@@ -12,7 +12,7 @@ import {
   type Problem,
   problemOf,
 } from '@chargeback/plugin-api';
-import { openStore, parseConnectionString, type StoreLocation } from '@chargeback/storage';
+import { describeLocation, openStore, parseConnectionString, storeExists } from '@chargeback/storage';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -24,7 +24,10 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
-  readonly database: StoreLocation;
+  /** Where the store is, for people; never with user or password. */
+  readonly database: string;
+  /** False before the first run: opening the store would make it. */
+  readonly hasStore: () => Promise<boolean>;
 }
 
 const ORDER: readonly Aggregation[] = ['hourly', 'daily', 'monthly'];
@@ -68,10 +71,10 @@ function sharedDestinations(loaded: LoadedConfig, definitions: readonly Configur
       owners.set(emitter.destination, label);
       if (other === undefined) continue;
       const place = ['tenants', tenant, 'plugin_settings', 'emitters', index, 'params'];
-      const message = `emitters ${other} and ${label} write the same files, ${emitter.destination}`;
+      const message = `emitters ${other} and ${label} write the same files or metrics, ${emitter.destination}`;
       problems.push(
         loaded.problemAt(place, 'CB_EMIT_SETTINGS', message, {
-          fix: 'Give each its own output_dir or filename_template.',
+          fix: 'Give each its own output_dir, filename_template or metric_prefix.',
         }),
       );
     }
@@ -100,22 +103,31 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
   const host: EmitterHost = { logger, tenantId: config.tenant_id, ecosystem: found.plugin.ecosystem };
   const emitters = makeEmitters(settings, host, { loaded, section });
   if ('problems' in emitters) return { problems: emitters.problems };
+  const { connection_string: connectionString } = config.storage;
+  const place = { connectionString, workingDirectory: session.workingDirectory };
   return {
     definition: {
       name,
       config,
-      database: parseConnectionString(config.storage.connection_string, session.workingDirectory),
+      database: describeLocation(parseConnectionString(place.connectionString, place.workingDirectory)),
+      hasStore: () => storeExists(place),
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
-      allocationRetryLimit: config.allocation_retry_limit,
+      limits: {
+        allocationRetryLimit: config.allocation_retry_limit,
+        gatherFailureThreshold: config.gather_failure_threshold,
+        emptyListingThreshold: config.zero_gather_deletion_threshold,
+        timeoutSeconds: config.tenant_execution_timeout_seconds,
+        retentionDays: config.retention_days,
+        resumeAfterSeconds: config.resume_after_seconds,
+      },
       makeEmitters: () => emitters.emitters,
       openStore: () =>
         openStore({
-          connectionString: config.storage.connection_string,
+          ...place,
           ecosystem: found.plugin.ecosystem,
           tenantId: config.tenant_id,
-          workingDirectory: session.workingDirectory,
         }),
     },
   };

@@ -417,7 +417,10 @@ describe('the command line', () => {
   it('lists the built-in ecosystems and prints a JSON schema that knows them', async () => {
     const list = await chargeback(['plugins', 'list', '--json'], { cwd: folder.path });
     expect(JSON.parse(list.stdout)).toMatchObject({
-      plugins: [{ ecosystem: 'generic-metrics', aliases: ['generic_metrics_only'] }],
+      plugins: [
+        { ecosystem: 'generic-metrics', aliases: ['generic_metrics_only'] },
+        { ecosystem: 'self-managed-kafka', aliases: ['self_managed_kafka'] },
+      ],
       failures: [],
     });
     const schema = await chargeback(['config', 'schema'], { cwd: folder.path });

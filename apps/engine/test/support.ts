@@ -91,3 +91,17 @@ export function unitsOf(text: string): bigint {
   const units = BigInt(whole!) * 100_000_000n + BigInt(decimals.padEnd(8, '0'));
   return sign === '-' ? -units : units;
 }
+
+/** Asks again and again until the answer is as wanted; fails after a minute. */
+export async function until<Answer>(
+  ask: () => Promise<Answer>,
+  wanted: (answer: Answer) => boolean,
+): Promise<Answer> {
+  const last = performance.now() + 60_000;
+  for (;;) {
+    const answer = await ask();
+    if (wanted(answer)) return answer;
+    if (performance.now() > last)
+      throw new Error(`waited in vain; the last answer was ${JSON.stringify(answer)}`);
+  }
+}

@@ -25,7 +25,13 @@ const featuresSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether the engine runs again and again, or once.'),
-  refresh_interval: z.int().min(1).default(1800).describe('Seconds between two runs.'),
+  refresh_interval: z.int().min(1).default(1800).describe('Seconds from the end of a run to the next.'),
+  refresh_schedule: z
+    .string()
+    .min(1)
+    .nullish()
+    .transform((value) => value ?? null)
+    .describe('Cron expression (UTC) that replaces refresh_interval, such as "15 3 * * *".'),
   max_parallel_tenants: z.int().min(1).max(64).default(4).describe('Tenants that are worked on at once.'),
 });
 
@@ -85,6 +91,12 @@ export const tenantSchema = z.strictObject({
     .min(1)
     .default(5)
     .describe('Failed gathers in a row after which the tenant is suspended.'),
+  resume_after_seconds: z
+    .int()
+    .min(1)
+    .nullish()
+    .transform((value) => value ?? null)
+    .describe('Seconds after which a suspended tenant is tried again by itself; null for never.'),
   tenant_execution_timeout_seconds: z.int().min(0).default(3600).describe('Longest run; 0 for no limit.'),
   metrics_prefetch_workers: z.int().min(1).max(20).default(4).describe('Metrics queries in flight at once.'),
   storage: storageSchema.prefault({}),

@@ -16,6 +16,7 @@ describe('a file of the existing product', () => {
     expect(config.features).toEqual({
       enable_periodic_refresh: false,
       refresh_interval: 900,
+      refresh_schedule: null,
       max_parallel_tenants: 8,
     });
     expect(config.api).toEqual({
@@ -36,6 +37,7 @@ describe('a file of the existing product', () => {
       topic_attribution_retry_limit: 9,
       zero_gather_deletion_threshold: 3,
       gather_failure_threshold: 7,
+      resume_after_seconds: null,
       tenant_execution_timeout_seconds: 0,
       metrics_prefetch_workers: 20,
       storage: { connection_string: 'sqlite:///data/alpha.db' },
@@ -66,7 +68,12 @@ describe('defaults', () => {
     expect(warnings).toEqual([]);
     expect(config).toEqual({
       logging: { level: 'INFO', per_module_levels: {} },
-      features: { enable_periodic_refresh: true, refresh_interval: 1800, max_parallel_tenants: 4 },
+      features: {
+        enable_periodic_refresh: true,
+        refresh_interval: 1800,
+        refresh_schedule: null,
+        max_parallel_tenants: 4,
+      },
       api: { host: '0.0.0.0', port: 8080, enable_cors: false, cors_origins: [], request_timeout_seconds: 30 },
       plugins_path: null,
       plugins: [],
@@ -81,6 +88,7 @@ describe('defaults', () => {
           topic_attribution_retry_limit: 3,
           zero_gather_deletion_threshold: -1,
           gather_failure_threshold: 5,
+          resume_after_seconds: null,
           tenant_execution_timeout_seconds: 3600,
           metrics_prefetch_workers: 4,
           storage: { connection_string: 'sqlite:///data/chargeback.db' },

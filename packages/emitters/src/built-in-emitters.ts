@@ -1,8 +1,9 @@
 import { ChargebackError, type EmitterPlugin } from '@chargeback/plugin-api';
 import { csvEmitter } from './csv-emitter.ts';
+import { prometheusEmitter } from './prometheus-emitter.ts';
 
 /** The emitters that need no dotted path. */
-export const builtInEmitters: readonly EmitterPlugin[] = [csvEmitter];
+export const builtInEmitters: readonly EmitterPlugin[] = [csvEmitter, prometheusEmitter];
 
 /**
  * The built-in emitter of that type.

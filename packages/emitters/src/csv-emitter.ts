@@ -2,7 +2,6 @@ import { type FileHandle, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
   ChargebackError,
-  type ChargebackRow,
   type EmissionBatch,
   type EmissionReceipt,
   type Emitter,
@@ -12,6 +11,7 @@ import {
 import { z } from 'zod';
 import { csvHeader, CsvText } from './csv-text.ts';
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
+import { addTotals } from './receipt-totals.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Rows turned into text at a time, whatever the size of the chunks: bounds the memory. */
@@ -98,12 +98,6 @@ async function writeRows(
   }
   signal.throwIfAborted();
   return { rowCount, totals };
-}
-
-function addTotals(totals: Map<string, bigint>, rows: readonly ChargebackRow[]): void {
-  for (const { amount } of rows) {
-    totals.set(amount.currency, (totals.get(amount.currency) ?? 0n) + amount.units);
-  }
 }
 
 /** The `csv` emitter. A relative output_dir begins at the folder the process runs in. */

@@ -7,3 +7,10 @@ export {
   csvParamsSchema,
 } from './csv-emitter.ts';
 export { CSV_COLUMNS } from './csv-text.ts';
+export {
+  createPrometheusEmitter,
+  prometheusEmitter,
+  type PrometheusParams,
+  prometheusParamsSchema,
+} from './prometheus-emitter.ts';
+export { PROMETHEUS_LABELS } from './prometheus-text.ts';

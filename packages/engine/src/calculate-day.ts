@@ -13,9 +13,10 @@ import {
   UNALLOCATED,
   type Window,
 } from '@chargeback/plugin-api';
-import type { CalculatedLine, StoredDay, StoredUsage } from '@chargeback/storage';
+import type { CalculatedLine, LineAttempts, StoredDay, StoredUsage } from '@chargeback/storage';
 import { activeFraction } from './active-fraction.ts';
 import { allocateLine } from './allocate-line.ts';
+import { backOff } from './back-off.ts';
 import type { WindowInventory } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import type { TenantContext } from './tenant-context.ts';
@@ -72,12 +73,12 @@ interface LineInputs extends DayInputs {
 
 async function calculateLine(context: TenantContext, inputs: LineInputs): Promise<LineOutcome> {
   const { line, day } = inputs;
-  const attempts = day.attempts.get(line.lineId) ?? 0;
+  const attempts = day.attempts.get(line.lineId);
   try {
     const route = context.wiring.route(line.productType) ?? context.wiring.fallback;
     const resolve = await resolveContext(context, inputs);
     const gap = missingInputs(line, route, resolve);
-    const tries = gap ? Math.min(attempts + 1, context.allocationRetryLimit) : 0;
+    const tries = gap ? countTry(context, attempts) : 0;
     if (gap && mustHold(context, gap, tries)) {
       return held(line, tries, gapProblem(gap, day.date, 'error'));
     }
@@ -103,13 +104,20 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
     if (ChargebackError.isInstance(cause) && cause.code === 'CB_GRANULARITY_UNKNOWN') {
       return held(
         line,
-        attempts,
+        attempts?.count ?? 0,
         makeProblem(cause.code, cause.message, { severity: 'error', date: day.date }),
       );
     }
-    const tries = Math.min(attempts + 1, context.allocationRetryLimit);
-    return failedLine(context, inputs, { attempts: tries, cause });
+    return failedLine(context, inputs, { attempts: countTry(context, attempts), cause });
   }
+}
+
+/** Runs may follow one another within minutes: only a try after the back-off of the one before counts. */
+function countTry(context: TenantContext, before: LineAttempts | undefined): number {
+  if (!before) return 1;
+  const waited = context.clock().getTime() - before.triedAt.getTime();
+  const counts = waited >= backOff(before.count) ? 1 : 0;
+  return Math.min(before.count + counts, context.limits.allocationRetryLimit);
 }
 
 async function resolveContext(context: TenantContext, inputs: LineInputs): Promise<ResolveContext> {
@@ -173,7 +181,7 @@ function mustHold(context: TenantContext, gap: Gap, tries: number): boolean {
   const policy = context.settings.missing_usage;
   if (policy === 'fallback') return false;
   if (gap.costUnknown) return true;
-  if (tries >= context.allocationRetryLimit) return false;
+  if (tries >= context.limits.allocationRetryLimit) return false;
   return policy === 'hold' || (policy === 'estimate' && !gap.partly);
 }
 
@@ -204,9 +212,9 @@ function failedLine(
   failure: { attempts: number; cause: unknown },
 ): LineOutcome {
   const { attempts } = failure;
-  const settled = attempts >= context.allocationRetryLimit;
+  const settled = attempts >= context.limits.allocationRetryLimit;
   const end = settled ? 'its cost went to UNALLOCATED' : 'it is held and tried again';
-  const message = `line ${line.lineId} failed ${attempts} of ${context.allocationRetryLimit} times, ${end}: ${describeCause(failure.cause)}`;
+  const message = `line ${line.lineId} failed ${attempts} of ${context.limits.allocationRetryLimit} times, ${end}: ${describeCause(failure.cause)}`;
   const fix = ChargebackError.isInstance(failure.cause) ? { fix: failure.cause.fix } : {};
   const problem = makeProblem('CB_ALLOCATION_FAILED', message, {
     severity: 'error',

@@ -85,15 +85,14 @@ async function calculateState(
   timeline: InventoryTimeline,
 ): Promise<DayResult | 'unchanged'> {
   const base = await baseFingerprint(context, state, timeline);
-  // A failed allocation may succeed with the same inputs, when what made it fail has been mended.
-  const settled = state.state === 'calculated' && state.failedLineCount === 0;
+  const settled = isSettled(context, state);
   if (settled && state.calculationFingerprint === base) return 'unchanged';
   const day = await context.store.loadDay(state.date);
   if (!day) return 'unchanged';
   const loaded = new Map<IsoDate, StoredDay | undefined>([[state.date, day]]);
   const windows = new Map<string, WindowInventory>();
   const result = await calculateDay(context, {
-    day,
+    day: context.recalculate ? { ...day, attempts: new Map() } : day,
     inventoryOf: (window) => {
       const inventory = timeline.of(window);
       windows.set(`${window.start.toISOString()} ${window.end.toISOString()}`, inventory);
@@ -103,22 +102,49 @@ async function calculateState(
     usageOf: (window) => usageOf(context, window, loaded),
   });
   const fingerprint = withOtherWindows(base, { date: state.date, loaded, windows });
-  const calculationId = resultDigest(state.date, day.lines, result.lines);
-  const sameInputs = state.calculationFingerprint === fingerprint;
-  if (settled && sameInputs) return 'unchanged';
+  if (settled && state.calculationFingerprint === fingerprint) return 'unchanged';
   context.problems.push(...result.problems);
-  if (state.state === 'calculated' && sameInputs && state.calculationId === calculationId) return 'unchanged';
+  const calculationId = resultDigest(state.date, day.lines, result.lines);
+  const name = result.held ? 'held' : 'calculated';
+  const same = state.state === name && state.calculationFingerprint === fingerprint;
+  if (same && state.calculationId === calculationId && sameAttempts(day, result)) {
+    return { ...result, lines: [] };
+  }
   await context.store.saveCalculatedDay({
     date: state.date,
-    state: result.held ? 'held' : 'calculated',
+    state: name,
     calculationFingerprint: fingerprint,
     calculationId,
     calculatedAt: context.clock(),
     runId: context.runId,
+    reason: reasonOf(state.calculationFingerprint, fingerprint),
     lines: result.lines,
     problems: result.problems,
   });
   return result;
+}
+
+/** A failed allocation may succeed with the same inputs, when what made it fail has been mended. */
+function isSettled(context: TenantContext, state: DateState): boolean {
+  return state.state === 'calculated' && state.failedLineCount === 0 && !context.recalculate;
+}
+
+function sameAttempts(day: StoredDay, { lines }: DayResult): boolean {
+  return lines.every(({ lineId, attempts }) => attempts === (day.attempts.get(lineId)?.count ?? 0));
+}
+
+/** What a fingerprint is made of, in this order, so that a change can be told from another. */
+const PARTS = ['bill or usage', 'inventory', 'settings', 'other days of longer lines'] as const;
+
+function fingerprintOf(parts: readonly string[]): string {
+  return parts.map((part) => part.slice(0, 32)).join('.');
+}
+
+function reasonOf(before: string | null, after: string): string {
+  if (before === null) return 'first calculation';
+  const now = after.split('.');
+  const changed = PARTS.filter((_part, index) => before.split('.')[index] !== now[index]);
+  return changed.length === 0 ? 'tried again' : `changed: ${changed.join(', ')}`;
 }
 
 async function baseFingerprint(
@@ -128,7 +154,8 @@ async function baseFingerprint(
 ): Promise<string> {
   const window = dayWindow(state.date);
   const outside = timeline.outsideDigest(window, await context.store.lineResources(state.date));
-  return digestOf([state.inputDigest, timeline.of(window).digest, outside, context.allocationFingerprint]);
+  const inventory = digestOf([timeline.of(window).digest, outside]);
+  return fingerprintOf([state.inputDigest, inventory, context.allocationFingerprint, '']);
 }
 
 /** Longer than any window of a line but those of custom granularities. */
@@ -160,7 +187,7 @@ function withOtherWindows(base: string, { date, loaded, windows }: OtherWindows)
     .filter(([window]) => window !== `${start.toISOString()} ${end.toISOString()}`)
     .map(([window, { digest }]) => `${window} ${digest}`);
   if (days.length === 0 && inventories.length === 0) return base;
-  return digestOf([base, ...days.toSorted(), ...inventories.toSorted()]);
+  return base + digestOf([...days.toSorted(), ...inventories.toSorted()]).slice(0, 32);
 }
 
 function usageText(day: StoredDay | undefined): string {

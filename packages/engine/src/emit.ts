@@ -1,5 +1,4 @@
 import {
-  type Aggregation,
   ChargebackError,
   type ChargebackRow,
   dayWindow,
@@ -7,7 +6,6 @@ import {
   describeCause,
   type EmissionBatch,
   type EmissionReceipt,
-  type Emitter,
   type IsoDate,
   isoDateOf,
   makeProblem,
@@ -17,18 +15,11 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import type { DateState, EmissionRecord } from '@chargeback/storage';
+import { backOff } from './back-off.ts';
+import type { ConfiguredEmitter } from './configured-emitter.ts';
 import { digestOf } from './fingerprint.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
-
-/** An emitter of one tenant, ready to use. */
-export interface ConfiguredEmitter {
-  /** Names its records; unique within the tenant. */
-  readonly name: string;
-  readonly aggregation: Aggregation | null;
-  readonly lookbackDays: number | null;
-  readonly emitter: Emitter;
-}
 
 export interface EmitResult {
   readonly periodsEmitted: number;
@@ -66,12 +57,11 @@ async function emitAll(
     (await context.store.emissions(configured.name)).map((known) => [known.period, known]),
   );
   const periods = await periodsOf(context, configured, problems);
-  const pending = periods.filter(({ date, batchId }) => {
-    const last = records.get(date);
-    return (
-      last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== configured.aggregation
-    );
-  });
+  const pending: Period[] = [];
+  for (const period of periods) {
+    const last = records.get(period.date);
+    if (mayTry(context, last) && (await isPending(configured, period, last))) pending.push(period);
+  }
   let emitted = 0;
   for (const [index, period] of pending.entries()) {
     context.signal.throwIfAborted();
@@ -85,7 +75,41 @@ async function emitAll(
       date: period.date,
     });
   }
+  await finish(context, configured, problems);
   return emitted;
+}
+
+async function isPending(
+  { aggregation, emitter }: ConfiguredEmitter,
+  { batchId, window }: Period,
+  last: EmissionRecord | undefined,
+): Promise<boolean> {
+  if (last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== aggregation) return true;
+  if (!emitter.holds) return false;
+  try {
+    return !(await emitter.holds({ batchId, period: window, aggregation }));
+  } catch {
+    // It cannot tell: emitted once too often is no harm, and what is wrong is told by that emission.
+    return true;
+  }
+}
+
+async function finish(
+  context: TenantContext,
+  { name, aggregation, emitter }: ConfiguredEmitter,
+  problems: Problem[],
+): Promise<void> {
+  try {
+    await emitter.finish?.(aggregation, context.signal);
+  } catch (cause) {
+    rethrowFatal(context, cause);
+    problems.push(emissionProblem({ name, cause }));
+  }
+}
+
+function mayTry({ patient, clock }: TenantContext, last: EmissionRecord | undefined): boolean {
+  if (!patient || last?.status !== 'failed') return true;
+  return clock().getTime() >= last.emittedAt.getTime() + backOff(last.attempts);
 }
 
 async function periodsOf(
@@ -106,6 +130,8 @@ async function periodsOf(
   for (const [date, states] of byPeriod) {
     // A period with a held or uncalculated day would show too little: it waits, and its old emission stays.
     if (states.some(({ state }) => state !== 'calculated') || states.at(-1)!.date < earliest) continue;
+    // Of a period that retention has begun to remove the emission stays as it is.
+    if (date < context.retentionStart) continue;
     const missing = monthly
       ? missingDay(context, { states, month: monthWindow(date), beginning })
       : undefined;
@@ -187,7 +213,7 @@ async function emitPeriod(context: TenantContext, emission: Emission): Promise<b
     assertReceipt(await configured.emitter.emit(batch, context.signal), sent);
   } catch (cause) {
     rethrowFatal(context, cause);
-    emission.problems.push(emissionProblem(configured, period, cause));
+    emission.problems.push(emissionProblem({ name: configured.name, date: period.date, cause }));
     await record(context, emission, { batchId: previous?.batchId ?? null, status: 'failed' });
     return false;
   }
@@ -204,19 +230,26 @@ async function record(
     emitter: configured.name,
     period: period.date,
     aggregation: configured.aggregation,
-    attempts: (previous?.attempts ?? 0) + 1,
+    attempts: (previous?.status === 'failed' ? previous.attempts : 0) + 1,
     emittedAt: context.clock(),
     ...outcome,
   });
 }
 
-function emissionProblem(configured: ConfiguredEmitter, period: Period, cause: unknown): Problem {
+interface Failure {
+  readonly name: string;
+  /** Without one it is not of a single period. */
+  readonly date?: IsoDate;
+  readonly cause: unknown;
+}
+
+function emissionProblem({ name, date, cause }: Failure): Problem {
   const coded = ChargebackError.isInstance(cause) ? cause : null;
-  const message = `emitter ${configured.name}, ${period.date}: ${describeCause(cause)}`;
-  return makeProblem(coded?.code ?? 'CB_EMIT_FAILED', message, {
+  const what = date === undefined ? `emitter ${name}` : `emitter ${name}, ${date}`;
+  return makeProblem(coded?.code ?? 'CB_EMIT_FAILED', `${what}: ${describeCause(cause)}`, {
     severity: 'error',
-    path: configured.name,
-    date: period.date,
+    path: name,
+    ...(date === undefined ? {} : { date }),
     ...(coded ? { fix: coded.fix } : {}),
   });
 }

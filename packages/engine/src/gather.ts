@@ -4,20 +4,22 @@ import {
   dayWindow,
   daysOf,
   describeCause,
-  type IdentityBatch,
   type IsoDate,
   isoDateOf,
   makeProblem,
   type Problem,
-  type ResourceBatch,
   type UsageDay,
   type Window,
 } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
+import { gatherInventory } from './gather-inventory.ts';
+import type { ProgressEvent } from './progress.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { saveGathered } from './save-gathered.ts';
+import { silenceOf } from './silence.ts';
 import type { TenantContext } from './tenant-context.ts';
+import { usageToAsk, type UsageQuestion } from './usage-to-ask.ts';
 
 /** Days asked for in one go: bounds what is held in memory between source and database. */
 const SPAN_DAYS = 31;
@@ -26,6 +28,18 @@ const FAILURES_IN_A_ROW = 3;
 
 export interface GatherResult {
   readonly datesGathered: number;
+  /** Why nothing at all came from the source although something was asked; null when something did. */
+  readonly failure: unknown;
+}
+
+/** What a gather has come to so far. */
+interface Progress {
+  readonly states: ReadonlyMap<IsoDate, DateState>;
+  readonly problems: Problem[];
+  readonly observed: Set<string>;
+  /** Spans that the source answered, and what the last one that it did not answer said. */
+  answers: number;
+  failure: unknown;
 }
 
 /**
@@ -34,52 +48,46 @@ export interface GatherResult {
  */
 export async function gather(context: TenantContext): Promise<GatherResult> {
   const problems: Problem[] = [];
-  await gatherInventory(context, problems);
   const states = new Map(
     (await context.store.dateStates(context.window)).map((state) => [state.date, state]),
   );
   const dates = daysOf(context.window).filter((date) => needsGathering(context, states.get(date)));
+  if (dates.length > 0 || context.ecosystem.regather === 'until_complete') {
+    await gatherInventory(context, problems);
+  }
+  const progress: Progress = { states, problems, observed: new Set(), answers: 0, failure: null };
   let done = 0;
-  let gathered = 0;
-  const observed = new Set<string>();
+  let datesGathered = 0;
   for (const span of spansOf(dates)) {
     context.signal.throwIfAborted();
-    context.onProgress({
-      tenant: context.name,
-      stage: 'gather',
-      done,
-      total: dates.length,
-      date: span[0] ?? null,
-    });
-    gathered += await gatherSpan(context, { span, states, problems, observed });
+    report(context, { done, total: dates.length, date: span[0] ?? null });
+    datesGathered += await gatherSpan(context, progress, span);
     done += span.length;
-    context.onProgress({
-      tenant: context.name,
-      stage: 'gather',
-      done,
-      total: dates.length,
-      date: span.at(-1) ?? null,
-    });
+    report(context, { done, total: dates.length, date: span.at(-1) ?? null });
   }
   await refreshDescriptions(context);
   // Problems without a day are replaced as a whole, those of days day by day.
+  const dated = problems.filter(({ date }) => date !== null);
   await context.store.saveProblems(
     'gather',
     [],
     problems.filter(({ date }) => date === null),
   );
-  await context.store.saveProblems(
-    'gather',
-    dates,
-    problems.filter(({ date }) => date !== null),
-  );
+  await context.store.saveProblems('gather', dates, dated);
   context.problems.push(...problems);
-  return { datesGathered: gathered };
+  return { datesGathered, failure: progress.answers > 0 ? null : progress.failure };
+}
+
+function report(context: TenantContext, at: Pick<ProgressEvent, 'done' | 'total' | 'date'>): void {
+  context.onProgress({ tenant: context.name, stage: 'gather', ...at });
 }
 
 function needsGathering(context: TenantContext, state: DateState | undefined): boolean {
-  if (context.regather || context.ecosystem.regather === 'always') return true;
-  return !state?.complete || state.gatherFingerprint !== context.gatherFingerprint;
+  if (context.regather || !state?.complete) return true;
+  if (state.gatherFingerprint !== context.gatherFingerprint) return true;
+  if (context.ecosystem.regather === 'until_complete') return false;
+  const age = context.clock().getTime() - state.gatheredAt.getTime();
+  return age < 0 || age >= context.settings.min_refresh_gap_seconds * 1000;
 }
 
 /** Runs of consecutive days, none longer than {@link SPAN_DAYS}. */
@@ -95,85 +103,48 @@ function spansOf(dates: readonly IsoDate[]): IsoDate[][] {
   return spans;
 }
 
-async function gatherInventory(context: TenantContext, problems: Problem[]): Promise<void> {
-  const { ecosystem, store, signal } = context;
-  context.onProgress({ tenant: context.name, stage: 'inventory', done: 0, total: 1, date: null });
-  if (ecosystem.resources) {
-    const save = (batch: ResourceBatch) => store.saveResources(batch, context.clock());
-    await gatherListing(context, {
-      what: 'resources',
-      batches: ecosystem.resources(context.window, signal),
-      save,
-      problems,
-    });
-  }
-  if (ecosystem.identities) {
-    const save = (batch: IdentityBatch) => store.saveIdentities(batch, context.clock());
-    await gatherListing(context, {
-      what: 'identities',
-      batches: ecosystem.identities(context.window, signal),
-      save,
-      problems,
-    });
-  }
-  context.onProgress({ tenant: context.name, stage: 'inventory', done: 1, total: 1, date: null });
-}
-
-interface Listing<Batch> {
-  readonly what: string;
-  readonly batches: AsyncIterable<Batch>;
-  readonly save: (batch: Batch) => Promise<void>;
-  readonly problems: Problem[];
-}
-
-async function gatherListing<Batch>(context: TenantContext, listing: Listing<Batch>): Promise<void> {
-  try {
-    for await (const batch of listing.batches) await listing.save(batch);
-  } catch (cause) {
-    rethrowFatal(context, cause);
-    const message = `${listing.what} could not be listed: ${describeCause(cause)}`;
-    listing.problems.push(
-      makeProblem('CB_INVENTORY_GATHER', message, { severity: 'error', path: listing.what }),
-    );
-  }
-}
-
-interface Span {
-  readonly span: readonly IsoDate[];
-  readonly states: ReadonlyMap<IsoDate, DateState>;
-  readonly problems: Problem[];
-  readonly observed: Set<string>;
-}
-
-async function gatherSpan(context: TenantContext, work: Span): Promise<number> {
-  const { span } = work;
+/** Asks for a span as a whole; a span that fails is asked for day by day, so that one bad day stays one. */
+async function gatherSpan(
+  context: TenantContext,
+  progress: Progress,
+  span: readonly IsoDate[],
+): Promise<number> {
   const window: Window = { start: dayWindow(span[0]!).start, end: dayWindow(span.at(-1)!).end };
   const usage = new Map<IsoDate, UsageDay[]>(span.map((date) => [date, []]));
   const batches: BillingBatch[] = [];
   try {
     // Both ask the network: side by side, each within its own limits.
-    await Promise.all([collectUsage(context, window, usage), collectBilling(context, window, batches)]);
+    await Promise.all([
+      collectUsage(context, await usageToAsk(context, progress.states, span), usage),
+      collectBilling(context, window, batches),
+    ]);
   } catch (cause) {
     rethrowFatal(context, cause);
-    if (span.length > 1) return gatherDayByDay(context, work);
-    work.problems.push(notGathered(span[0]!, cause));
+    if (span.length > 1) return gatherDayByDay(context, progress, span);
+    progress.failure = cause;
+    progress.problems.push(notGathered(span[0]!, cause));
     return 0;
   }
-  return saveGathered(context, { ...work, batches, usage });
+  const silence = silenceOf(context.ecosystem.regather, { batches, usage });
+  if (silence === null) progress.answers += 1;
+  else progress.failure = silence;
+  return saveGathered(context, { ...progress, span, batches, usage });
 }
 
-/** One bad day must not cost its siblings. A source that is down is not asked for every day, though. */
-async function gatherDayByDay(context: TenantContext, work: Span): Promise<number> {
+/** A source that is down is not asked for every day. */
+async function gatherDayByDay(
+  context: TenantContext,
+  progress: Progress,
+  span: readonly IsoDate[],
+): Promise<number> {
   let gathered = 0;
   let failures = 0;
-  for (const [index, date] of work.span.entries()) {
-    const before = work.problems.length;
-    const days = await gatherSpan(context, { ...work, span: [date] });
+  for (const [index, date] of span.entries()) {
+    const days = await gatherSpan(context, progress, [date]);
     gathered += days;
     failures = days === 0 ? failures + 1 : 0;
     if (failures < FAILURES_IN_A_ROW) continue;
-    const cause = work.problems[before]?.message ?? 'the source failed several times in a row';
-    for (const left of work.span.slice(index + 1)) work.problems.push(notGathered(left, cause));
+    for (const left of span.slice(index + 1)) progress.problems.push(notGathered(left, progress.failure));
     break;
   }
   return gathered;
@@ -190,13 +161,13 @@ function notGathered(date: IsoDate, cause: unknown): Problem {
 
 async function collectUsage(
   context: TenantContext,
-  window: Window,
+  questions: readonly UsageQuestion[],
   usage: Map<IsoDate, UsageDay[]>,
 ): Promise<void> {
-  const { ecosystem, wiring, signal } = context;
-  if (!ecosystem.metrics || wiring.usageQueries.length === 0) return;
-  for await (const day of ecosystem.metrics.usage(wiring.usageQueries, window, signal)) {
-    usage.get(day.date)?.push(day);
+  const { metrics } = context.ecosystem;
+  if (!metrics) return;
+  for (const { queries, window } of questions) {
+    for await (const day of metrics.usage(queries, window, context.signal)) usage.get(day.date)?.push(day);
   }
 }
 

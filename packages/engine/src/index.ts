@@ -1,6 +1,6 @@
 export { activeFraction, type Fraction } from './active-fraction.ts';
 export { discoverPlugins, type DiscoveryOptions, type PluginModule } from './discover-plugins.ts';
-export type { ConfiguredEmitter } from './emit.ts';
+export type { ConfiguredEmitter } from './configured-emitter.ts';
 export { lineWindow } from './line-window.ts';
 export {
   type LoadedPlugin,
@@ -9,11 +9,14 @@ export {
   PluginRegistry,
 } from './plugin-registry.ts';
 export type { ProgressEvent, ProgressListener, Stage } from './progress.ts';
+export { retentionStart } from './prune.ts';
+export { runTenant } from './run-tenant.ts';
 export {
   failedRun,
+  type ProcessRegistry,
   type RunOptions,
-  runTenant,
   type TenantDefinition,
+  type TenantLimits,
   type TenantRun,
-} from './run-tenant.ts';
+} from './tenant-definition.ts';
 export { exitCodeOf, runTenants, type RunTenantsOptions } from './run-tenants.ts';

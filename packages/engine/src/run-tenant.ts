@@ -1,187 +1,119 @@
+import { ChargebackError, describeCause, makeProblem, type Problem } from '@chargeback/plugin-api';
+import type { Lease, RunStatus, Store } from '@chargeback/storage';
+import { type EndedBecause, LEASE_SECONDS, timeOver, withinLimits } from './run-limits.ts';
+import { runStages, type StagedRun } from './run-stages.ts';
+import { suspensionOf } from './suspension.ts';
 import {
-  API_VERSION,
-  ChargebackError,
-  describeCause,
-  type Ecosystem,
-  type EcosystemPlugin,
-  type Logger,
-  makeProblem,
-  type PluginHost,
-  type PluginSettingsBase,
-  type Problem,
-  type Window,
-} from '@chargeback/plugin-api';
-import type { RunStatus, Store } from '@chargeback/storage';
-import { calculate } from './calculate.ts';
-import { type ConfiguredEmitter, emit } from './emit.ts';
-import { canonicalJson, digestOf } from './fingerprint.ts';
-import { gather } from './gather.ts';
-import type { ProgressListener } from './progress.ts';
-import type { TenantContext } from './tenant-context.ts';
-import { Wiring } from './wiring.ts';
-
-/** Changes when the engine's own arithmetic changes, so that stored days are calculated again. */
-const CALCULATION_VERSION = 1;
-
-/** One tenant, fully configured. */
-export interface TenantDefinition {
-  readonly name: string;
-  readonly tenantId: string;
-  readonly plugin: EcosystemPlugin;
-  /** As parsed by the plugin's schema. */
-  readonly settings: PluginSettingsBase;
-  readonly allocationRetryLimit: number;
-  readonly openStore: () => Promise<Store>;
-  readonly makeEmitters: () => readonly ConfiguredEmitter[];
-}
-
-export interface RunOptions {
-  readonly window: Window;
-  readonly regather: boolean;
-  /** Everything a plugin may use of the outside world, but for what the engine adds per tenant. */
-  readonly host: Omit<PluginHost, 'signal' | 'tenantId' | 'logger'>;
-  readonly logger: Logger;
-  readonly signal: AbortSignal;
-  readonly onProgress: ProgressListener;
-  /** Makes a unique id. */
-  readonly newId: () => string;
-}
-
-/** How one tenant's run ended. Problems of severity `error` will be retried at the next run. */
-export interface TenantRun {
-  readonly tenant: string;
-  readonly status: RunStatus;
-  readonly datesGathered: number;
-  readonly datesCalculated: number;
-  readonly datesUnchanged: number;
-  readonly datesHeld: number;
-  readonly rowsWritten: number;
-  readonly periodsEmitted: number;
-  readonly problems: readonly Problem[];
-  readonly milliseconds: number;
-}
-
-const NOTHING = {
-  datesGathered: 0,
-  datesCalculated: 0,
-  datesUnchanged: 0,
-  datesHeld: 0,
-  rowsWritten: 0,
-  periodsEmitted: 0,
-};
-
-/** The run of a tenant that could not begin. */
-export function failedRun(tenant: string, problem: Problem): TenantRun {
-  return { tenant, status: 'failed', ...NOTHING, problems: [problem], milliseconds: 0 };
-}
+  failedRun,
+  NOTHING_DONE,
+  type RunOptions,
+  type TenantDefinition,
+  type TenantRun,
+} from './tenant-definition.ts';
 
 /**
- * Runs gather, calculate and emit for one tenant. Never throws: what goes wrong ends up in the result.
- * Whatever was opened is closed in every path.
+ * Runs gather, calculate, emit and prune for one tenant, unless another process does. Never throws: what goes
+ * wrong ends up in the result. Whatever was opened is closed in every path.
  */
 export async function runTenant(tenant: TenantDefinition, options: RunOptions): Promise<TenantRun> {
-  const startedAt = options.host.clock();
-  const problems: Problem[] = [];
-  const counts = { ...NOTHING };
-  let status: RunStatus = 'completed';
+  const runId = options.newId();
   try {
     await using store = await tenant.openStore();
-    const runId = options.newId();
-    await store.startRun(runId, startedAt);
+    const startedAt = options.host.clock();
+    const suspended = await suspensionOf(tenant, store, startedAt);
+    if (suspended) return { ...failedRun(tenant.name, suspended), runId, status: 'suspended' };
+    const holder = options.processes ? `${options.processes.own} ${runId}` : runId;
+    const other = await takeLease(store, options, { holder, now: startedAt });
+    if (other) return { ...failedRun(tenant.name, elsewhereProblem(tenant, other)), runId };
     try {
-      await runStages({ tenant, options, store, runId, problems, counts });
-      if (problems.some(({ severity }) => severity === 'error')) status = 'failed';
-    } catch (cause) {
-      status = options.signal.aborted ? 'interrupted' : 'failed';
-      problems.push(problemFrom(cause, options.signal));
+      return await leasedRun(tenant, options, { store, runId, startedAt, holder });
+    } finally {
+      await release(store, holder);
     }
-    const { periodsEmitted: _, ...run } = counts;
-    await store.finishRun({ runId, startedAt, endedAt: options.host.clock(), status, ...run });
   } catch (cause) {
-    status = options.signal.aborted ? 'interrupted' : 'failed';
-    problems.push(problemFrom(cause, options.signal));
+    const status = options.signal.aborted ? 'interrupted' : 'failed';
+    return { ...failedRun(tenant.name, problemFrom(cause, options.signal)), runId, status };
   }
-  const milliseconds = options.host.clock().getTime() - startedAt.getTime();
-  return { tenant: tenant.name, status, ...counts, problems, milliseconds };
 }
 
-interface Stages {
-  readonly tenant: TenantDefinition;
-  readonly options: RunOptions;
+/** Null when the lease is taken, from a process that is known to be dead too; else whose it is. */
+async function takeLease(
+  store: Store,
+  { processes }: RunOptions,
+  { holder, now }: { holder: string; now: Date },
+): Promise<Lease | null> {
+  const request = { holder, now, seconds: LEASE_SECONDS };
+  const other = await store.acquireLease(request);
+  if (!other || !processes?.isGone(other.holder)) return other;
+  return store.acquireLease({ ...request, over: other.holder });
+}
+
+interface OpenRun {
   readonly store: Store;
   readonly runId: string;
-  readonly problems: Problem[];
-  readonly counts: typeof NOTHING;
+  readonly startedAt: Date;
+  readonly holder: string;
 }
 
-async function runStages(stages: Stages): Promise<void> {
-  const { counts, options } = stages;
-  await using ecosystem = await createEcosystem(stages);
-  const context = tenantContext(stages, ecosystem);
-  const timed = async <Result extends object>(stage: string, work: () => Promise<Result>): Promise<void> => {
-    const startedAt = options.host.clock().getTime();
-    const result = await work();
-    Object.assign(counts, result);
-    const milliseconds = options.host.clock().getTime() - startedAt;
-    context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
+async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: OpenRun): Promise<TenantRun> {
+  const { store, runId, startedAt, holder } = open;
+  const { timeoutSeconds } = tenant.limits;
+  const run: Omit<StagedRun, 'signal'> = {
+    tenant,
+    options,
+    store,
+    runId,
+    problems: [],
+    counts: { ...NOTHING_DONE },
+    milliseconds: {},
   };
-  await timed('gather', () => gather(context));
-  await timed('calculate', () => calculate(context));
-  await timed('emit', () => emit(context, stages.tenant.makeEmitters()));
+  await store.startRun(runId, startedAt);
+  let status: RunStatus = 'completed';
+  let because: EndedBecause = null;
+  try {
+    because = await withinLimits({ options, store, holder, timeoutSeconds }, (signal) =>
+      runStages({ ...run, signal }),
+    );
+  } catch (cause) {
+    status = options.signal.aborted ? 'interrupted' : isTimeout(cause) ? 'timed_out' : 'failed';
+    run.problems.push(problemFrom(cause, options.signal));
+  }
+  if (because === 'timed_out' && status === 'completed') {
+    // The time was over when nothing was left to do: the work counts, and so does the warning.
+    run.problems.push(makeProblem('CB_RUN_TIMEOUT', timeOver({ timeoutSeconds })));
+  }
+  if (status === 'completed' && run.problems.some(({ severity }) => severity === 'error')) status = 'failed';
+  const endedAt = options.host.clock();
+  const { periodsEmitted: _, daysPruned: __, ...counts } = run.counts;
+  const stages = run.milliseconds;
+  await store.finishRun({ runId, startedAt, endedAt, status, stages, ...counts });
+  return {
+    tenant: tenant.name,
+    runId,
+    status,
+    ...run.counts,
+    problems: run.problems,
+    milliseconds: endedAt.getTime() - startedAt.getTime(),
+    stages,
+  };
 }
 
-async function createEcosystem({ tenant, options }: Stages): Promise<Ecosystem> {
-  const logger = options.logger.child({ tenant: tenant.name });
-  const host: PluginHost = { ...options.host, logger, signal: options.signal, tenantId: tenant.tenantId };
+/** A lease that cannot be given back expires by itself. */
+async function release(store: Store, holder: string): Promise<void> {
   try {
-    return await tenant.plugin.create(tenant.settings, host);
+    await store.releaseLease(holder);
   } catch (cause) {
-    options.signal.throwIfAborted();
-    if (ChargebackError.isInstance(cause)) throw cause;
-    throw new ChargebackError('CB_PLUGIN_CREATE', `${tenant.plugin.ecosystem}: ${describeCause(cause)}`, {
-      cause,
-    });
+    if (!ChargebackError.isInstance(cause)) throw cause;
   }
 }
 
-function tenantContext(
-  { tenant, options, store, runId, problems }: Stages,
-  ecosystem: Ecosystem,
-): TenantContext {
-  const { plugin, settings } = tenant;
-  const version = [plugin.ecosystem, String(API_VERSION), String(CALCULATION_VERSION)];
-  const pluginVersion = plugin.version ?? '';
-  return {
-    name: tenant.name,
-    ecosystemName: plugin.ecosystem,
-    tenantId: tenant.tenantId,
-    settings,
-    allocationRetryLimit: tenant.allocationRetryLimit,
-    window: options.window,
-    runId,
-    store,
-    ecosystem,
-    wiring: new Wiring(ecosystem),
-    logger: options.logger.child({ tenant: tenant.name, run: runId }),
-    clock: options.host.clock,
-    signal: options.signal,
-    onProgress: options.onProgress,
-    gatherFingerprint: digestOf([...version, canonicalJson(ecosystem.gatherKey)]),
-    allocationFingerprint: digestOf([...version, pluginVersion, canonicalJson(allocationSettings(tenant))]),
-    regather: options.regather,
-    problems,
-  };
+function elsewhereProblem({ name }: TenantDefinition, { holder, expiresAt }: Lease): Problem {
+  const message = `run ${holder} of another process works on ${name}; its lease lasts until ${expiresAt.toISOString()}`;
+  return makeProblem('CB_STORAGE_LEASE', message, { severity: 'error', path: name });
 }
 
-/** Where metrics live and how results leave does not change who bears a cost; everything else may. */
-function allocationSettings({ settings, allocationRetryLimit }: TenantDefinition): object {
-  const elsewhere = {
-    emitters: null,
-    chargeback_granularity: null,
-    min_refresh_gap_seconds: null,
-    metrics: null,
-  };
-  return { ...settings, ...elsewhere, allocationRetryLimit };
+function isTimeout(cause: unknown): boolean {
+  return ChargebackError.isInstance(cause) && cause.code === 'CB_RUN_TIMEOUT';
 }
 
 function problemFrom(cause: unknown, signal: AbortSignal): Problem {

@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ExitCode } from '@chargeback/plugin-api';
 import pLimit from 'p-limit';
-import { type RunOptions, runTenant, type TenantDefinition, type TenantRun } from './run-tenant.ts';
+import { runTenant } from './run-tenant.ts';
+import type { RunOptions, TenantDefinition, TenantRun } from './tenant-definition.ts';
 
 export interface RunTenantsOptions extends Omit<RunOptions, 'window' | 'host'> {
   readonly maxParallelTenants: number;

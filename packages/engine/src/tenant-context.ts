@@ -1,5 +1,6 @@
-import type { Ecosystem, Logger, PluginSettingsBase, Problem, Window } from '@chargeback/plugin-api';
+import type { Ecosystem, IsoDate, Logger, PluginSettingsBase, Problem, Window } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
+import type { TenantLimits } from './tenant-definition.ts';
 import type { ProgressListener } from './progress.ts';
 import type { Wiring } from './wiring.ts';
 
@@ -10,9 +11,10 @@ export interface TenantContext {
   readonly ecosystemName: string;
   readonly tenantId: string;
   readonly settings: PluginSettingsBase;
-  /** Tries before a line whose inputs are incomplete, or whose allocator fails, is settled without them. */
-  readonly allocationRetryLimit: number;
+  readonly limits: TenantLimits;
   readonly window: Window;
+  /** The first day that retention keeps. */
+  readonly retentionStart: IsoDate;
   readonly runId: string;
   readonly store: Store;
   readonly ecosystem: Ecosystem;
@@ -27,6 +29,10 @@ export interface TenantContext {
   readonly allocationFingerprint: string;
   /** Ask the source again also for days that are complete. */
   readonly regather: boolean;
+  /** Calculate also days whose fingerprint has not changed. */
+  readonly recalculate: boolean;
+  /** What failed waits until its back-off is over. */
+  readonly patient: boolean;
   /** Everything worth knowing that went wrong in this run. */
   readonly problems: Problem[];
 }

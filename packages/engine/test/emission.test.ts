@@ -1,4 +1,4 @@
-import type { EmissionBatch, Emitter } from '@chargeback/plugin-api';
+import type { EmissionBatch, EmittedBatch, Emitter } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConfiguredEmitter } from '../src/index.ts';
 import { daysFrom, line, TestTenant } from './support.ts';
@@ -97,5 +97,49 @@ describe('emission', () => {
     useAggregation('monthly');
     await tenant.run(daysFrom('2026-02-03', 3));
     expect(recorder.periods).toEqual(['2026-02-01']);
+  });
+
+  it('sends again what the destination says it no longer holds, and only that', async () => {
+    const asked: EmittedBatch[] = [];
+    const keeper = Object.assign(recorder, {
+      holds: async (batch: EmittedBatch) => {
+        asked.push(batch);
+        return batch.period.start.getUTCDate() !== 3;
+      },
+    });
+    tenant.emitters = [{ name: 'recorder', aggregation: 'daily', lookbackDays: null, emitter: keeper }];
+    await tenant.run(FIVE_DAYS);
+    expect(asked).toEqual([]);
+    expect((await tenant.run(FIVE_DAYS)).periodsEmitted).toBe(1);
+    expect(asked.map(({ period }) => period.start.toISOString().slice(0, 10))).toEqual(dates);
+    expect(new Set(asked.map(({ batchId }) => batchId)).size).toBe(5);
+    expect(recorder.periods.slice(5)).toEqual(['2026-02-03']);
+  });
+
+  it('sends again what the destination cannot tell about', async () => {
+    const keeper = Object.assign(recorder, { holds: () => Promise.reject(new Error('unreachable')) });
+    tenant.emitters = [{ name: 'recorder', aggregation: 'daily', lookbackDays: null, emitter: keeper }];
+    await tenant.run(FIVE_DAYS);
+    const again = await tenant.run(FIVE_DAYS);
+    expect([again.status, again.periodsEmitted]).toEqual(['completed', 5]);
+  });
+
+  it('lets each emitter finish at the end of every run, and tells when one cannot', async () => {
+    const finished: unknown[] = [];
+    const other = Object.assign(new Recorder(), {
+      finish: async (aggregation: unknown) => void finished.push(aggregation),
+    });
+    const failing = Object.assign(recorder, { finish: () => Promise.reject(new Error('no room')) });
+    tenant.emitters = [
+      { name: 'failing', aggregation: 'daily', lookbackDays: null, emitter: failing },
+      { name: 'other', aggregation: 'monthly', lookbackDays: null, emitter: other },
+    ];
+    const run = await tenant.run(FIVE_DAYS);
+    expect([run.status, run.periodsEmitted]).toEqual(['failed', 6]);
+    expect(run.problems).toMatchObject([
+      { code: 'CB_EMIT_FAILED', path: 'failing', date: null, message: 'emitter failing: no room' },
+    ]);
+    await tenant.run(FIVE_DAYS);
+    expect(finished).toEqual(['monthly', 'monthly']);
   });
 });

@@ -81,7 +81,7 @@ describe('the pipeline', () => {
     expect(await detailsOf()).toEqual(['USAGE_RATIO_ALLOCATION']);
 
     tenant.world.usage = [usageDay('2026-02-01', { 'team-b': 0, 'team-a': 0 })];
-    await tenant.run(FEBRUARY_FIRST);
+    await tenant.run(FEBRUARY_FIRST, { regather: true });
     expect(await sharesOf()).toEqual({ 'team-a': '50.0000', 'team-b': '50.0000' });
     expect(await detailsOf()).toEqual(['NO_USAGE_FOR_ACTIVE_IDENTITIES']);
   });
@@ -227,7 +227,7 @@ describe('the pipeline', () => {
     ['nobody', () => planOf([])],
     ['no positive weight', () => planOf([{ identityId: 'x', weight: 0n }])],
   ])('treats an allocator that returns %s as failed, and loses nothing', async (_what, allocate) => {
-    tenant.retryLimit = 1;
+    tenant.limits = { ...tenant.limits, allocationRetryLimit: 1 };
     tenant.world.routes = [
       { ...evenRoute('COMPUTE', []), allocate: allocate as unknown as ProductRoute['allocate'] },
     ];
@@ -315,7 +315,7 @@ describe('the pipeline', () => {
       usageDay('2026-02-01', { 'team-a': 100 }),
       usageDay('2026-02-02', { 'team-b': 100 }),
     ];
-    await tenant.run(window);
+    await tenant.run(window, { regather: true });
     expect(await sharesOf()).toEqual({ 'team-a': '15.0000', 'team-b': '15.0000' });
   });
 });

@@ -111,7 +111,7 @@ describe('one bad thing', () => {
   });
 
   it('in an allocator heals by itself once it is mended, though nothing else changed', async () => {
-    tenant.retryLimit = 1;
+    tenant.limits = { ...tenant.limits, allocationRetryLimit: 1 };
     const route = { ...usageRoute('OWN'), usage: [] };
     const broken = () => {
       throw new Error('a bug');

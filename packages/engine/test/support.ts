@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { Decimal, parseMoney } from '@chargeback/money';
 import {
   API_VERSION,
@@ -22,7 +24,14 @@ import {
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
 import { createTestSchema, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
-import { type ConfiguredEmitter, runTenant, type TenantDefinition, type TenantRun } from '../src/index.ts';
+import {
+  type ConfiguredEmitter,
+  type RunOptions,
+  runTenant,
+  type TenantDefinition,
+  type TenantLimits,
+  type TenantRun,
+} from '../src/index.ts';
 
 export const silentLogger: Logger = {
   debug() {},
@@ -86,6 +95,10 @@ export interface World {
   rawBatches?: BillingBatch[];
   /** Called before a window is billed; throws for a source that fails. */
   beforeBilling?: (window: Window) => void;
+  /** Awaited before a window is billed. */
+  waitBeforeBilling?: (signal: AbortSignal) => Promise<void>;
+  /** Days for which the metrics source was asked. */
+  usageAsked?: string[];
   /** Kept out of the contract's `version` when absent. */
   version?: string;
   describe?: (name: string) => Identity;
@@ -97,9 +110,18 @@ export class TestTenant {
   readonly folder: string;
   readonly world: World;
   settings: PluginSettingsBase;
-  retryLimit = 3;
+  limits: TenantLimits = {
+    allocationRetryLimit: 3,
+    gatherFailureThreshold: 5,
+    emptyListingThreshold: -1,
+    timeoutSeconds: 0,
+    retentionDays: 250,
+    resumeAfterSeconds: null,
+  };
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
+  /** Longer than the longest back-off, so that every run is a try that counts. */
+  minutesBetweenRuns = 24 * 60 + 1;
 
   #database: TestDatabase | undefined;
 
@@ -113,7 +135,7 @@ export class TestTenant {
   constructor(folder: string, world: World) {
     this.folder = folder;
     this.world = world;
-    this.settings = pluginSettingsBaseSchema.parse({});
+    this.settings = pluginSettingsBaseSchema.parse({ min_refresh_gap_seconds: 0 });
   }
 
   openStore(): Promise<Store> {
@@ -125,24 +147,31 @@ export class TestTenant {
     });
   }
 
-  async run(window: Window, options: { regather?: boolean; signal?: AbortSignal } = {}): Promise<TenantRun> {
-    let ids = 0;
-    return runTenant(this.#definition(), {
+  async run(window: Window, options: Partial<RunOptions> = {}): Promise<TenantRun> {
+    this.now = new Date(this.now.getTime() + this.minutesBetweenRuns * 60_000);
+    return runTenant(this.definition(), { ...this.runOptions(window), ...options });
+  }
+
+  runOptions(window: Window): RunOptions {
+    return {
       window,
-      regather: options.regather ?? false,
-      signal: options.signal ?? new AbortController().signal,
+      regather: false,
+      signal: new AbortController().signal,
       logger: silentLogger,
       onProgress: () => {},
-      newId: () => `run-${this.now.getTime()}-${(ids += 1)}`,
+      newId: randomUUID,
       host: {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
+        resolvePath: (file) => file,
         random: () => 0.5,
-        sleep: () => Promise.resolve(),
+        sleep: async (milliseconds, signal) => {
+          await setTimeout(milliseconds, undefined, { signal });
+        },
         concurrency: 4,
       },
-    });
+    };
   }
 
   async withStore<Result>(work: (store: Store) => Promise<Result>): Promise<Result> {
@@ -155,13 +184,13 @@ export class TestTenant {
     await this.#database?.drop();
   }
 
-  #definition(): TenantDefinition {
+  definition(): TenantDefinition {
     return {
       name: 'tenant-one',
       tenantId: 'tenant-1',
       plugin: worldPlugin(this.world),
       settings: this.settings,
-      allocationRetryLimit: this.retryLimit,
+      limits: this.limits,
       openStore: () => this.openStore(),
       makeEmitters: () => this.emitters,
     };
@@ -189,9 +218,10 @@ function ecosystemOf(world: World): Ecosystem {
     },
     regather: world.regather,
     gatherKey: world.gatherKey,
-    async *billing(window) {
+    async *billing(window, signal) {
       world.billingCalls += 1;
       world.beforeBilling?.(window);
+      await world.waitBeforeBilling?.(signal);
       if (world.rawBatches) return yield* world.rawBatches;
       const inside = world.lines.filter(
         ({ timestamp }) => timestamp >= window.start && timestamp < window.end,
@@ -208,6 +238,7 @@ function ecosystemOf(world: World): Ecosystem {
       async *usage(queries, window) {
         const days = new Set(daysOf(window));
         const keys = new Set(queries.map(({ key }) => key));
+        (world.usageAsked ??= []).push(...days);
         yield* world.usage.filter(({ date, queryKey }) => days.has(date) && keys.has(queryKey));
       },
     },

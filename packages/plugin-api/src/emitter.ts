@@ -38,6 +38,9 @@ export interface EmissionBatch {
   readonly rows: AsyncIterable<readonly ChargebackRow[]>;
 }
 
+/** Names a batch without its rows. */
+export type EmittedBatch = Pick<EmissionBatch, 'batchId' | 'period' | 'aggregation'>;
+
 /** What the destination confirms; compared with what was sent. */
 export interface EmissionReceipt {
   readonly rowCount: number;
@@ -49,6 +52,19 @@ export interface Emitter {
   /** What it writes to, such as a file with its placeholders: two emitters with the same one are refused. */
   readonly destination?: string;
   emit(batch: EmissionBatch, signal: AbortSignal): Promise<EmissionReceipt>;
+  /**
+   * Whether the destination still has this batch as it would be written now. Asked before a period that was
+   * emitted is passed over: one that is gone, or was written with other settings, is emitted again. Without
+   * this method what was emitted once is taken to be there.
+   */
+  holds?(batch: EmittedBatch): Promise<boolean>;
+  /**
+   * Called at the end of every run, after its last batch and also when there was none: brings up to date what
+   * shows several periods at once.
+   */
+  finish?(aggregation: Aggregation | null, signal: AbortSignal): Promise<void>;
+  /** What it shows now, in the Prometheus text format without timestamps, for the engine's HTTP server. */
+  exposition?(): Promise<string>;
 }
 
 /** How an emitter is made; found by the `type` of an emitter spec. */

@@ -100,6 +100,28 @@ export const ERROR_CODES = {
     'Give each product type one route.',
   ),
 
+  // Admin API of the billed system
+  CB_ADMIN_UNREACHABLE: entry(
+    1,
+    'None of the servers that list the inventory could be reached.',
+    'Check resource_source.bootstrap_servers, the network and that the servers are up.',
+  ),
+  CB_ADMIN_TLS: entry(
+    1,
+    'The encrypted connection to a server that lists the inventory could not be made.',
+    'Check resource_source.security_protocol, ca_file, cert_file and key_file.',
+  ),
+  CB_ADMIN_AUTH: entry(
+    1,
+    'A server that lists the inventory refused the credentials.',
+    'Check resource_source.sasl_mechanism, sasl_username and sasl_password, and what they may describe.',
+  ),
+  CB_ADMIN_TIMEOUT: entry(
+    1,
+    'A server that lists the inventory did not answer in time.',
+    'Raise resource_source.timeout_seconds, or look into the load of the servers.',
+  ),
+
   // Metrics
   CB_METRICS_UNREACHABLE: entry(
     1,
@@ -170,6 +192,11 @@ export const ERROR_CODES = {
     'The bill of a window could not be gathered.',
     'Mend the cause shown; the dates are tried again at the next run.',
   ),
+  CB_INVENTORY_EMPTY: entry(
+    1,
+    'A listing names nothing of a type of which things are known.',
+    'Check the rights of the credentials. When everything is really gone, set zero_gather_deletion_threshold.',
+  ),
   CB_INVENTORY_GATHER: entry(
     1,
     'Resources or identities could not be listed.',
@@ -204,6 +231,21 @@ export const ERROR_CODES = {
     2,
     'A line has a granularity that is neither built in nor configured.',
     'Add it to plugin_settings.granularity_durations.',
+  ),
+  CB_RUN_RETENTION: entry(
+    1,
+    'Days are left out because retention would remove them again.',
+    'Raise retention_days, or look back fewer days.',
+  ),
+  CB_RUN_TIMEOUT: entry(
+    1,
+    'A run took longer than it may.',
+    'Raise tenant_execution_timeout_seconds, or look back fewer days at once; the next run goes on where this one stopped.',
+  ),
+  CB_RUN_SUSPENDED: entry(
+    1,
+    'A tenant is suspended, because its source failed too often.',
+    'Mend the cause, then run `chargeback resume`.',
   ),
   CB_RUN_INTERRUPTED: entry(1, 'The run was asked to stop.', 'Run again; it resumes where it stopped.'),
 
@@ -248,6 +290,11 @@ export const ERROR_CODES = {
     'Another process holds the database.',
     'Let the other process finish, then run again.',
   ),
+  CB_STORAGE_LEASE: entry(
+    1,
+    'Another process works on the tenant.',
+    'Let it finish, or wait until its lease expires, then run again.',
+  ),
   CB_STORAGE_REJECTED: entry(
     1,
     'The database refused a value.',
@@ -280,6 +327,13 @@ export const ERROR_CODES = {
     1,
     'An emitter confirmed other rows or another total than it was given.',
     'Mend the emitter; the date is emitted again.',
+  ),
+
+  // Serving
+  CB_SERVE_LISTEN: entry(
+    2,
+    'An address or port cannot be listened on.',
+    'Choose another address or port, or stop what uses it.',
   ),
 
   // Command line

@@ -4,7 +4,7 @@ const productTypeMap = z.record(z.string().min(1), z.string().min(1));
 
 /** One configured emitter. `params` are checked by the emitter's own schema. */
 export const emitterSpecSchema = z.strictObject({
-  type: z.string().min(1).describe('Built-in name (csv) or a dotted path.'),
+  type: z.string().min(1).describe('Built-in name (csv, prometheus) or a dotted path.'),
   name: z.string().min(1).optional().describe('Names this emitter in its records; defaults to its type.'),
   aggregation: z
     .enum(['hourly', 'daily', 'monthly'])

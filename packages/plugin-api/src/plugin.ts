@@ -27,6 +27,8 @@ export interface PluginHost {
   readonly clock: () => Date;
   readonly fetch: Fetch;
   readonly createFetch: (options: FetchOptions) => Fetch;
+  /** The absolute path of a file that settings name, relative to the configuration file. */
+  readonly resolvePath: (path: string) => string;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
   /** Resolves after the delay, rejects when the signal aborts. */

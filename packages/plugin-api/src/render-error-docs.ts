@@ -13,6 +13,7 @@ const AREAS: readonly (readonly [title: string, prefixes: readonly string[]])[] 
   ['Runs and conservation', ['CB_RUN_', 'CB_UNCONSERVED', 'CB_RECONCILE_']],
   ['Storage', ['CB_STORAGE_']],
   ['Emitters', ['CB_EMIT_']],
+  ['Serving', ['CB_SERVE_']],
 ];
 
 const INTRODUCTION = `# Errors

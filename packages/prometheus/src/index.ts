@@ -1,6 +1,14 @@
 export { type MetricsConnection, metricsConnectionSchema } from './connection.ts';
+export {
+  constructLine,
+  type ConstructedLine,
+  type LineQuantity,
+  type LineToConstruct,
+} from './construct-line.ts';
+export { currencySchema } from './currency-schema.ts';
 export { type DailyTotal, type DailyTotalQuery, fetchDailyTotals } from './daily-totals.ts';
 export { escapeLabelValue, injectMatcher, labelMatcher } from './label-matcher.ts';
+export { type IdentityList, listedIdentities, mappedTeam } from './listed-identities.ts';
 export { createMetricsSource } from './metrics-source.ts';
 export { planRange, type RangeChunk } from './plan-range.ts';
 export {
@@ -9,5 +17,8 @@ export {
   type PrometheusHost,
   type RangeRequest,
 } from './prometheus-client.ts';
+export { ownStepProblem, type QueryRange, queryRanges, rateProblem, stepOf } from './query-ranges.ts';
 export type { RangeAnswer } from './range-answer.ts';
+export { rateSchema } from './rate-schema.ts';
 export type { RangeSeries } from './scan-matrix.ts';
+export { staticIdentitiesSchema } from './static-identities-schema.ts';

@@ -12,6 +12,7 @@ export async function createInitialSchema(tables: Tables): Promise<void> {
   await createResults(tables);
   if (tables.partitioned) await createDayTotals(tables);
   await createJournal(tables);
+  await createCoordination(tables);
 }
 
 async function createInventory(tables: Tables): Promise<void> {
@@ -91,7 +92,7 @@ async function createInputs(tables: Tables): Promise<void> {
   await tables.index('billing_lines__day', ['day']);
   await tables.create(
     'line_attempts',
-    { day: 'integer!', line_id: 'text!', attempts: 'integer!' },
+    { day: 'integer!', line_id: 'text!', attempts: 'integer!', tried_at: 'integer!' },
     { primaryKey: ['day', 'line_id'], clustered: true },
   );
 }
@@ -250,6 +251,7 @@ async function createJournal(tables: Tables): Promise<void> {
       dates_unchanged: 'integer!',
       dates_held: 'integer!',
       rows_written: 'integer!',
+      stages: 'text!',
     },
     { primaryKey: ['run_id'] },
   );
@@ -279,4 +281,46 @@ async function createJournal(tables: Tables): Promise<void> {
     },
     { primaryKey: ['emitter', 'day'], clustered: true },
   );
+}
+
+/** What keeps processes apart and a tenant's runs together. */
+async function createCoordination(tables: Tables): Promise<void> {
+  await tables.create(
+    'leases',
+    { id: 'integer!', holder: 'text!', acquired_at: 'integer!', expires_at: 'integer!' },
+    { primaryKey: ['id'] },
+  );
+  await tables.create(
+    'tenant_state',
+    {
+      id: 'integer!',
+      gather_failures: 'integer!',
+      suspended_at: 'integer',
+      suspended_because: 'text',
+      next_run_at: 'integer',
+    },
+    { primaryKey: ['id'] },
+  );
+  await tables.create(
+    'listing_counters',
+    { kind: 'text!', type: 'text!', empty_count: 'integer!' },
+    { primaryKey: ['kind', 'type'] },
+  );
+  await tables.create('date_revisions', {
+    revision_key: 'key',
+    day: 'integer!',
+    revised_at: 'integer!',
+    run_id: 'text!',
+    reason: 'text!',
+    currency: 'text!',
+    billed_before: 'text!',
+    allocated_before: 'text!',
+    unallocated_before: 'text!',
+    retained_before: 'text!',
+    billed_after: 'text!',
+    allocated_after: 'text!',
+    unallocated_after: 'text!',
+    retained_after: 'text!',
+  });
+  await tables.index('date_revisions__day', ['day']);
 }

@@ -9,7 +9,7 @@ export interface StorageSchema {
   date_states: DateStateTable;
   line_keys: { line_key: Generated<number>; day: number; line_id: string };
   billing_lines: BillingLineTable;
-  line_attempts: { day: number; line_id: string; attempts: number };
+  line_attempts: { day: number; line_id: string; attempts: number; tried_at: number };
   usage_coverage: UsageCoverageTable;
   usage_rows: { day: number; query_id: number; resource_id: number; identity_id: number; value: number };
   calculated_lines: CalculatedLineTable;
@@ -20,6 +20,36 @@ export interface StorageSchema {
   runs: RunTable;
   problems: ProblemTable;
   emissions: EmissionTable;
+  leases: { id: number; holder: string; acquired_at: number; expires_at: number };
+  tenant_state: TenantStateTable;
+  listing_counters: { kind: string; type: string; empty_count: number };
+  date_revisions: DateRevisionTable;
+}
+
+export interface TenantStateTable {
+  id: number;
+  gather_failures: number;
+  suspended_at: number | null;
+  suspended_because: string | null;
+  next_run_at: number | null;
+}
+
+/** Sums are texts of integers: the sum of a day may be larger than what an integer column holds. */
+export interface DateRevisionTable {
+  revision_key: Generated<number>;
+  day: number;
+  revised_at: number;
+  run_id: string;
+  reason: string;
+  currency: string;
+  billed_before: string;
+  allocated_before: string;
+  unallocated_before: string;
+  retained_before: string;
+  billed_after: string;
+  allocated_after: string;
+  unallocated_after: string;
+  retained_after: string;
 }
 
 export interface ResourceTable {
@@ -152,6 +182,8 @@ export interface RunTable {
   dates_unchanged: number;
   dates_held: number;
   rows_written: number;
+  /** JSON: milliseconds by stage. */
+  stages: string;
 }
 
 export interface ProblemTable {

@@ -32,6 +32,19 @@ export interface UsageSummary {
   readonly definition: string;
 }
 
+import type {
+  DateRevision,
+  Deletions,
+  EmissionRecord,
+  Lease,
+  LeaseRequest,
+  LineAttempts,
+  ListedTypes,
+  PruneCounts,
+  RunRecord,
+  TenantState,
+} from './records.ts';
+
 /** One entry for each lifetime, in order of id and then of time: what was deleted and came back has two. */
 export interface Lifetimes {
   readonly resources: readonly Resource[];
@@ -91,7 +104,7 @@ export interface StoredDay {
   readonly lines: readonly BillingLineItem[];
   readonly usage: ReadonlyMap<string, StoredUsage>;
   /** Failed tries per line id; survives gathering. */
-  readonly attempts: ReadonlyMap<string, number>;
+  readonly attempts: ReadonlyMap<string, LineAttempts>;
 }
 
 /** One portion of a line with its rows in columns: entry i of each array belongs together. */
@@ -128,35 +141,11 @@ export interface CalculatedDay {
   readonly calculationId: string;
   readonly calculatedAt: Date;
   readonly runId: string;
+  /** Why the day is calculated again; recorded when its rows change. */
+  readonly reason?: string;
   readonly lines: readonly CalculatedLine[];
   /** Replace the problems recorded for the day's calculation. */
   readonly problems: readonly Problem[];
-}
-
-export type RunStatus = 'running' | 'completed' | 'failed' | 'interrupted';
-
-export interface RunRecord {
-  readonly runId: string;
-  readonly startedAt: Date;
-  readonly endedAt: Date | null;
-  readonly status: RunStatus;
-  readonly datesGathered: number;
-  readonly datesCalculated: number;
-  readonly datesUnchanged: number;
-  readonly datesHeld: number;
-  readonly rowsWritten: number;
-}
-
-export interface EmissionRecord {
-  readonly emitter: string;
-  /** First day of the period that was emitted. */
-  readonly period: IsoDate;
-  readonly aggregation: Aggregation | null;
-  /** Batch id of the last emission that succeeded; null when none has. */
-  readonly batchId: string | null;
-  readonly status: 'emitted' | 'failed';
-  readonly attempts: number;
-  readonly emittedAt: Date;
 }
 
 /** Columns that rows can be grouped by. */
@@ -215,6 +204,8 @@ export interface Store extends AsyncDisposable {
   observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void>;
   /** Gives identities known only from metrics another type, name and metadata. */
   describeIdentities(identities: readonly Identity[]): Promise<void>;
+  /** Ends the lifetimes of what a whole listing, saved before, no longer names. */
+  deleteUnlisted(listed: ListedTypes): Promise<Deletions>;
   /** Everything whose lifetime overlaps the window, in order of id. */
   loadInventory(window: Window): Promise<Inventory>;
   /** Every lifetime of every resource, and the lifetimes of identities that overlap the window. */
@@ -234,6 +225,30 @@ export interface Store extends AsyncDisposable {
   /** Coverage of each stored query of a day, without its rows. */
   usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, UsageSummary>>;
   saveCalculatedDay(day: CalculatedDay): Promise<void>;
+
+  /** Days whose rows were replaced, newest revision first. */
+  revisions(window: Window): Promise<DateRevision[]>;
+  /** Forgets the failed tries of lines of these days. */
+  forgetAttempts(dates: readonly IsoDate[]): Promise<void>;
+
+  /**
+   * Takes the tenant's lease or prolongs it and returns null, or returns the lease of another holder. From then
+   * on days are written only while the lease is held: else `CB_STORAGE_LEASE`, and nothing is written.
+   */
+  acquireLease(request: LeaseRequest): Promise<Lease | null>;
+  releaseLease(holder: string): Promise<void>;
+  /** Whoever holds it, expired or not. */
+  lease(): Promise<Lease | null>;
+  tenantState(): Promise<TenantState>;
+  /** Changes the fields named. */
+  saveTenantState(change: Partial<TenantState>): Promise<void>;
+
+  /** What lies before a day. */
+  countPrunable(before: IsoDate): Promise<PruneCounts>;
+  /** Removes the oldest day before `before` with all that belongs to it; false when there is none. */
+  pruneOldestDay(before: IsoDate): Promise<boolean>;
+  /** Removes runs, emissions, problems and inventory that ended before a day, and names that nothing uses. */
+  pruneRest(before: IsoDate): Promise<void>;
 
   startRun(runId: string, startedAt: Date): Promise<void>;
   finishRun(run: RunRecord): Promise<void>;

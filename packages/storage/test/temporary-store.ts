@@ -47,6 +47,7 @@ async function madeStore(options: OpenStoreOptions, remove: () => void | Promise
       open = await openStore(options);
       return open;
     },
+    openAnother: () => openStore(options),
     dispose: async () => {
       await open[Symbol.asyncDispose]();
       await remove();

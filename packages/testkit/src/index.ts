@@ -12,6 +12,7 @@ export {
   type MetricsModel,
   type MetricsModelOptions,
 } from './simulator/metrics-model.ts';
+export { kafkaScaleModel, type KafkaScaleOptions } from './simulator/kafka-scale-model.ts';
 export { type OpenMetricsOptions, toOpenMetrics } from './simulator/open-metrics.ts';
 export { type PrometheusSimulator, startPrometheusSimulator } from './simulator/prometheus-simulator.ts';
 export { scaleConfigYaml, scaleModel, type ScaleOptions, scaleRowsPerDay } from './simulator/scale-model.ts';

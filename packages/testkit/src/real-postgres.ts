@@ -112,7 +112,16 @@ async function othersCanReach(file: string): Promise<boolean> {
 async function initialize(programs: Programs, data: string, account: Account): Promise<void> {
   const passwordFile = `${data}.password`;
   await writeFile(passwordFile, PASSWORD);
-  const args = ['-D', data, '-U', 'postgres', '--encoding=UTF8', '--locale=C', '--no-sync', '--auth=scram-sha-256'];
+  const args = [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '--encoding=UTF8',
+    '--locale=C',
+    '--no-sync',
+    '--auth=scram-sha-256',
+  ];
   args.push('--locale-provider=icu', '--icu-locale=en-US', `--pwfile=${passwordFile}`);
   const { status, stderr } = await runToEnd(programs.initdb, args, account);
   if (status !== 0) throw new Error(`initdb failed: ${stderr.slice(0, 2000)}`);

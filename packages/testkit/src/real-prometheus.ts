@@ -11,12 +11,14 @@ const STARTS = 3;
 
 export interface RealPrometheusOptions {
   /** Back-dated samples in OpenMetrics text, with `# EOF` at its end; in pieces when there are many. */
-  readonly openMetrics: string | AsyncIterable<string>;
+  readonly openMetrics?: string | AsyncIterable<string>;
   /** Serves everything below this path: `/prometheus`. */
   readonly pathPrefix?: string;
+  /** `host:port` of servers whose `/metrics` it scrapes every second. */
+  readonly scrape?: readonly string[];
 }
 
-/** A Prometheus server of one's own, on loopback, holding nothing but the given samples. */
+/** A Prometheus server of one's own, on loopback, holding nothing but the given samples and what it scrapes. */
 export interface RealPrometheus {
   /** With the path prefix, without a slash at its end. */
   readonly url: string;
@@ -48,8 +50,9 @@ export function requireReal(
 export async function startRealPrometheus(options: RealPrometheusOptions): Promise<RealPrometheus> {
   const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-prometheus-'));
   try {
-    await loadBlocks(folder, options.openMetrics);
-    return await startOn(folder, options.pathPrefix ?? '');
+    await mkdir(path.join(folder, 'data'));
+    if (options.openMetrics !== undefined) await loadBlocks(folder, options.openMetrics);
+    return await startOn(folder, options);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -58,7 +61,6 @@ export async function startRealPrometheus(options: RealPrometheusOptions): Promi
 
 async function loadBlocks(folder: string, openMetrics: string | AsyncIterable<string>): Promise<void> {
   const file = path.join(folder, 'samples.om');
-  await mkdir(path.join(folder, 'data'));
   await writeFile(file, openMetrics);
   // Long blocks: with the default of two hours loading takes minutes.
   const args = [
@@ -73,12 +75,17 @@ async function loadBlocks(folder: string, openMetrics: string | AsyncIterable<st
   if (status !== 0) throw new Error(`promtool could not load the samples: ${stderr.slice(0, 2000)}`);
 }
 
-async function startOn(folder: string, pathPrefix: string): Promise<RealPrometheus> {
+async function startOn(
+  folder: string,
+  { pathPrefix = '', scrape = [] }: RealPrometheusOptions,
+): Promise<RealPrometheus> {
   const marker = path.basename(folder);
-  await writeFile(
-    path.join(folder, 'prometheus.yml'),
-    `global:\n  external_labels:\n    marker: ${marker}\n`,
-  );
+  const config = {
+    global: { external_labels: { marker }, scrape_interval: '1s' },
+    scrape_configs: [{ job_name: 'scraped', static_configs: [{ targets: scrape }] }],
+  };
+  // JSON is YAML.
+  await writeFile(path.join(folder, 'prometheus.yml'), JSON.stringify(config));
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const server = spawnServer(folder, { port, pathPrefix });

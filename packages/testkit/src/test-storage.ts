@@ -1,5 +1,6 @@
 import { testGatheredDays } from './storage-suite/gathered-days.ts';
 import { testInventory } from './storage-suite/inventory.ts';
+import { testCoordination } from './storage-suite/coordination.ts';
 import { testJournal } from './storage-suite/journal.ts';
 import { testReconciliation } from './storage-suite/reconciliation.ts';
 import { testResults } from './storage-suite/results.ts';
@@ -20,4 +21,5 @@ export function testStorage(runner: TestRunner, makeStore: MakeStore): void {
   testTotals(runner, makeStore);
   testReconciliation(runner, makeStore);
   testJournal(runner, makeStore);
+  testCoordination(runner, makeStore);
 }

@@ -6,8 +6,8 @@ import type {
   ProductRoute,
   UsageQuery,
 } from '@chargeback/plugin-api';
+import { stepOf } from '@chargeback/prometheus';
 import { principalIdentity, staticIdentities } from './identities.ts';
-import { stepOf } from './query-range.ts';
 import type { CostType, Settings } from './settings.ts';
 
 const DISCOVERY_KEY = 'discovery';

@@ -1,37 +1,12 @@
-import { Decimal } from '@chargeback/money';
 import { pluginSettingsBaseSchema } from '@chargeback/plugin-api';
-import { metricsConnectionSchema } from '@chargeback/prometheus';
+import {
+  currencySchema,
+  metricsConnectionSchema,
+  ownStepProblem,
+  rateSchema,
+  staticIdentitiesSchema,
+} from '@chargeback/prometheus';
 import { z } from 'zod';
-import { queryProblem } from './query-range.ts';
-
-const MAX_RATE = new Decimal('1e12');
-
-/** A price per unit, kept exact: from text, or from a YAML number by its shortest form. */
-const rateSchema: z.ZodType<Decimal, string | number> = z
-  .union([z.string(), z.number()])
-  .transform((value, issues): Decimal => {
-    const text = String(value).trim();
-    if (!/^\d*\.?\d+(e[+-]?\d{1,3})?$/i.test(text)) {
-      issues.addIssue({
-        code: 'custom',
-        message: 'a rate is a decimal number of at least 0, such as "0.0001"',
-      });
-      return z.NEVER;
-    }
-    const rate = new Decimal(text);
-    if (rate.greaterThan(MAX_RATE)) {
-      issues.addIssue({ code: 'custom', message: `a rate is at most ${MAX_RATE.toFixed()}` });
-      return z.NEVER;
-    }
-    return rate;
-  });
-
-const staticIdentitySchema = z.strictObject({
-  identity_id: z.string().min(1),
-  identity_type: z.string().min(1),
-  display_name: z.string().nullish(),
-  team: z.string().nullish(),
-});
 
 const identitySourceSchema = z
   .strictObject({
@@ -40,7 +15,7 @@ const identitySourceSchema = z
     discovery_query: z.string().min(1).nullish().describe('PromQL with one series per identity.'),
     principal_to_team: z.record(z.string(), z.string()).default({}),
     default_team: z.string().min(1).default('UNASSIGNED'),
-    static_identities: z.array(staticIdentitySchema).default([]),
+    static_identities: staticIdentitiesSchema,
   })
   .superRefine((source, issues) => {
     if (source.source !== 'static' && !source.discovery_query) {
@@ -48,15 +23,6 @@ const identitySourceSchema = z
         code: 'custom',
         path: ['discovery_query'],
         message: `discovery_query required when source is ${source.source}`,
-      });
-    }
-    const ids = source.static_identities.map(({ identity_id }) => identity_id);
-    for (const [index, id] of ids.entries()) {
-      if (ids.indexOf(id) === index) continue;
-      issues.addIssue({
-        code: 'custom',
-        path: ['static_identities', index, 'identity_id'],
-        message: `identity ${id} is listed twice`,
       });
     }
   });
@@ -96,8 +62,8 @@ const costTypeSchema = z
       if (message !== null) issues.addIssue({ code: 'custom', path, message });
     };
     const quantity = costType.cost_quantity;
-    if (quantity.type === 'network_gib') complain(['cost_quantity', 'query'], queryProblem(quantity.query));
-    if (costType.allocation_query) complain(['allocation_query'], queryProblem(costType.allocation_query));
+    if (quantity.type === 'network_gib') complain(['cost_quantity', 'query'], ownStepProblem(quantity.query));
+    if (costType.allocation_query) complain(['allocation_query'], ownStepProblem(costType.allocation_query));
   });
 
 /** Settings of the ecosystem `generic-metrics`: its own keys besides those every ecosystem has. */
@@ -105,10 +71,7 @@ export const settingsSchema = z.strictObject({
   ...pluginSettingsBaseSchema.shape,
   cluster_id: z.string().min(1).describe('Resource id of every line.'),
   display_name: z.string().min(1).nullish(),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'an ISO 4217 code such as USD')
-    .default('USD'),
+  currency: currencySchema,
   metrics: metricsConnectionSchema,
   identity_source: identitySourceSchema,
   cost_types: z

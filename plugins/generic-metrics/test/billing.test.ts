@@ -51,6 +51,7 @@ async function ecosystem(
     clock: () => now,
     fetch,
     createFetch: () => fetch,
+    resolvePath: (file) => file,
     random: () => 0.5,
     sleep: () => Promise.resolve(),
     signal: new AbortController().signal,

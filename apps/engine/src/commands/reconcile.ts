@@ -1,18 +1,10 @@
-import { existsSync } from 'node:fs';
 import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
-import {
-  ChargebackError,
-  daysOf,
-  ERROR_CODES,
-  type ErrorCode,
-  type IsoDate,
-  type Window,
-} from '@chargeback/plugin-api';
+import { daysOf, ERROR_CODES, type ErrorCode, type IsoDate, type Window } from '@chargeback/plugin-api';
 import { amountText, dateRanges, paintFor, renderTable } from '../output/format.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
-import { configureTenants } from '../tenants.ts';
 import { type DateRange, runWindow } from '../window.ts';
+import { tenantWithDatabase } from './open-tenant.ts';
 
 const DIFFERENCE: ErrorCode = 'CB_RECONCILE_DIFFERENCE';
 
@@ -25,19 +17,8 @@ export interface ReconcileOptions extends ConfigOptions, DateRange {
 /** `chargeback reconcile`: billed against allocated, retained and held, to the last digit. Exit 3 when it is off. */
 export async function reconcile(options: ReconcileOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = configureTenants(session, options.tenant);
-  const [tenant] = definitions;
-  if (!tenant) {
-    context.stderr.write(`${unavailable[0]?.problem.message ?? 'the tenant is not available'}\n`);
-    return 2;
-  }
+  const tenant = await tenantWithDatabase(session, options.tenant);
   const window = runWindow(tenant.config, options, new Date());
-  const { database } = tenant;
-  if (database.dialect === 'sqlite' && !existsSync(database.path)) {
-    throw new ChargebackError('CB_STORAGE_OPEN', `there is no database ${database.path} yet`, {
-      fix: 'Run `chargeback run` first, from the same folder: relative paths start from the working directory.',
-    });
-  }
   await using store: Store = await tenant.openStore();
   const rows = await store.reconcile(window, options.by);
   const totals = totalsOf(rows);

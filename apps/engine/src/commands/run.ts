@@ -1,6 +1,7 @@
 import { exitCodeOf, failedRun, runTenants, type TenantRun } from '@chargeback/engine';
 import { ChargebackError } from '@chargeback/plugin-api';
 import { createHost, type HostOptions } from '../host.ts';
+import { processRegistry } from '../process-registry.ts';
 import { createProgress } from '../output/progress.ts';
 import { paintFor } from '../output/format.ts';
 import { renderRuns, renderTotals, type TenantTotals } from '../output/run-summary.ts';
@@ -12,6 +13,8 @@ import { totalsOf } from './reconcile.ts';
 export interface RunCommandOptions extends ConfigOptions, DateRange {
   readonly tenant?: string;
   readonly regather?: boolean;
+  /** Calculate every day of the range anew. */
+  readonly recalculate?: boolean;
   readonly json?: boolean;
 }
 
@@ -50,7 +53,12 @@ async function totalsOfTenants(tenants: Tenants, range: DateRange): Promise<Tena
 
 export interface ExecuteOptions extends DateRange {
   readonly regather?: boolean;
+  readonly recalculate?: boolean;
+  /** Leave what failed alone until its back-off is over. */
+  readonly patient?: boolean;
   readonly json?: boolean;
+  /** No progress display. */
+  readonly quiet?: boolean;
   readonly context: ProcessContext;
   readonly signal: AbortSignal;
   /** Replaces clock and network, as the demo does. */
@@ -71,14 +79,18 @@ export async function execute(
   const now = host.clock();
   for (const tenant of tenants.definitions) runWindow(tenant.config, options, now);
   const { stdout, stderr } = options.context;
-  const display = createProgress([...byName.keys()], !options.json && stdout.isTTY && stderr.isTTY);
+  const shown = !options.json && !options.quiet && stdout.isTTY && stderr.isTTY;
+  const display = createProgress([...byName.keys()], shown);
   const runs = await display.around(() =>
     runTenants(tenants.definitions, {
       maxParallelTenants: loaded.config.features.max_parallel_tenants,
       windowOf: ({ name }) => runWindow(byName.get(name)!.config, options, now),
       regather: options.regather ?? false,
+      recalculate: options.recalculate ?? false,
+      patient: options.patient ?? false,
       host: (tenant) => ({ ...host, concurrency: byName.get(tenant.name)!.config.metrics_prefetch_workers }),
       newId: host.newId,
+      processes: processRegistry(process),
       logger,
       signal: options.signal,
       onProgress: display.onProgress,
@@ -98,7 +110,10 @@ function jsonOf(result: TenantRun): object {
     dates_held: result.datesHeld,
     rows_written: result.rowsWritten,
     periods_emitted: result.periodsEmitted,
+    days_pruned: result.daysPruned,
+    run_id: result.runId,
     milliseconds: result.milliseconds,
+    stages: result.stages,
     problems: result.problems,
   };
 }

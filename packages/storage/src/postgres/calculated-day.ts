@@ -10,6 +10,7 @@ import {
   portionValues,
 } from '../queries/calculated-day.ts';
 import { markCalculatedQuery } from '../queries/date-states.ts';
+import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
 import { copyText, pieces } from './copy-text.ts';
@@ -21,6 +22,7 @@ import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { replaceProblems } from './problems.ts';
+import { dayTotals, saveRevision } from './revisions.ts';
 
 export interface CalculationTarget {
   readonly database: PostgresDatabase;
@@ -49,7 +51,7 @@ export async function saveCalculatedDay(
     for (const [index, portion] of portions.entries()) portion.dimensions = ids[index]!;
     await names.ensure(identitiesOf(portions));
     saved = await partitions.around(day, () =>
-      database.transaction((session) =>
+      database.held((session) =>
         replaceResults({ session, build }, { day, calculated, lines, names, linesDigest: bill.linesDigest }),
       ),
     );
@@ -121,7 +123,9 @@ async function replaceResults(
 ): Promise<boolean> {
   const { session, build } = target;
   await lock(session, { day });
-  if ((await dateStateRow(target, day))?.lines_digest !== linesDigest) return false;
+  const previous = await dateStateRow(target, day);
+  if (previous?.lines_digest !== linesDigest) return false;
+  const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
   await deleteResults(target, day);
   const totals = new DayTotals(day, names);
   await session.copy(
@@ -147,6 +151,7 @@ async function replaceResults(
     problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
   });
   await session.run(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
+  if (before) await saveRevision(target, { day, calculated, before });
   return true;
 }
 
@@ -165,11 +170,7 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
 }
 
 /** Rows for `COPY`. Rows of a portion that agree in every dimension are added. */
-function* factText(
-  day: DayNumber,
-  portions: readonly FactPortion[],
-  totals: DayTotals,
-): Generator<string> {
+function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
   for (const { lineKey, index, line, portion, dimensions } of portions) {
     const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
     const { identityIds, units, ratios } = columns;
@@ -208,15 +209,25 @@ function withoutRepeats({ identityIds, units, ratios }: Columns): Columns {
   };
 }
 
-async function saveAttempts({ session }: Target, day: DayNumber, { lines }: CalculatedDay): Promise<void> {
+/** The instant is that of the last try that counted. */
+async function saveAttempts(
+  { session }: Target,
+  day: DayNumber,
+  { lines, calculatedAt }: CalculatedDay,
+): Promise<void> {
+  const done = lines.filter(({ attempts }) => attempts === 0);
   await session.execute('delete from line_attempts where day = $1 and line_id = any($2::text[])', [
     day,
-    lines.map(({ lineId }) => lineId),
+    done.map(({ lineId }) => lineId),
   ]);
   const tried = lines.filter(({ attempts }) => attempts > 0);
   if (tried.length === 0) return;
-  await session.copy(
-    'line_attempts (day, line_id, attempts)',
-    copyText(tried.map(({ lineId, attempts }) => [day, lineId, attempts])),
+  await session.execute(
+    `insert into line_attempts (day, line_id, attempts, tried_at)
+     select $1, tried.line_id, tried.attempts, $4 from unnest($2::text[], $3::bigint[]) as tried (line_id, attempts)
+     on conflict (day, line_id) do update set attempts = excluded.attempts,
+       tried_at = case when line_attempts.attempts = excluded.attempts then line_attempts.tried_at
+         else excluded.tried_at end`,
+    [day, tried.map(({ lineId }) => lineId), tried.map(({ attempts }) => attempts), calculatedAt.getTime()],
   );
 }

@@ -40,8 +40,7 @@ interface Group extends DimensionIds {
 }
 
 /**
- * Ids of dimensions. As names, they are made outside of the transaction that needs them and never deleted, so
- * a known id stays true.
+ * Ids of dimensions. As names, they are made outside of the transaction that needs them.
  */
 export class Dimensions {
   readonly #database: PostgresDatabase;
@@ -52,7 +51,7 @@ export class Dimensions {
   constructor(database: PostgresDatabase, names: Names) {
     this.#database = database;
     this.#names = names;
-    database.onLost(() => this.#forget());
+    database.onForget(() => this.#forget());
   }
 
   /** Makes what is missing, for many portions at once, and gives each portion's ids. Not inside a transaction. */

@@ -1,9 +1,9 @@
 import { emissionOf, emissionsQuery, saveEmissionQuery } from '../queries/journal.ts';
-import type { EmissionRecord } from '../store.ts';
+import type { EmissionRecord } from '../records.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
 export async function saveEmission(database: PostgresDatabase, record: EmissionRecord): Promise<void> {
-  await database.write(saveEmissionQuery(database.build, record));
+  await database.held((session) => session.run(saveEmissionQuery(database.build, record)));
 }
 
 /** In order of period. */

@@ -1,7 +1,7 @@
 import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
-import { attemptsQuery } from '../queries/calculated-day.ts';
+import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
 import { dateStateOf, gatheredState, saveDateStateQuery } from '../queries/date-states.ts';
 import type { DateState, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
@@ -31,7 +31,7 @@ export async function saveGatheredDay(
   const { build } = database;
   await names.ensure(namesIn(gathered.usage));
   return partitions.around(day, () =>
-    database.transaction((session) => saveInside({ session, build }, { day, gathered, names })),
+    database.held((session) => saveInside({ session, build }, { day, gathered, names })),
   );
 }
 
@@ -80,6 +80,12 @@ export async function loadDay(
     date,
     lines: loaded.lines.map(({ line }) => line),
     usage: await usageOf(names, loaded.usage),
-    attempts: new Map(loaded.attempts.map(({ line_id, attempts }) => [line_id, attempts])),
+    attempts: attemptsOf(loaded.attempts),
   };
+}
+
+export async function forgetAttempts(database: PostgresDatabase, dates: readonly IsoDate[]): Promise<void> {
+  await database.held((session) =>
+    session.execute('delete from line_attempts where day = any($1::bigint[])', [dates.map(dayNumberOf)]),
+  );
 }

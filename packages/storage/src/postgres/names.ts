@@ -11,8 +11,8 @@ interface NameRow {
 
 /**
  * Texts that occur in many rows, stored once. Names are made outside of the transaction that needs them, in
- * statements of their own: no two transactions wait for each other's names, and since a name is never deleted
- * one that is not used in the end does no harm.
+ * statements of their own: no two transactions wait for each other's names, and one that is not used in the end
+ * does no harm. Names are removed by retention alone, under the tenant's lease.
  */
 export class Names {
   readonly #database: PostgresDatabase;
@@ -21,7 +21,7 @@ export class Names {
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
-    database.onLost(() => this.#forget());
+    database.onForget(() => this.#forget());
   }
 
   /** Makes the names that there are not yet; their ids are then known. Not inside a transaction. */

@@ -15,14 +15,14 @@ export const PARTITIONED_TABLES = [
 
 const CHECK_VIOLATION = '23514';
 
-interface Month {
+export interface Month {
   /** `2026_02`. */
   readonly suffix: string;
   readonly first: DayNumber;
   readonly end: DayNumber;
 }
 
-function monthOf(day: DayNumber): Month {
+export function monthOf(day: DayNumber): Month {
   const start = monthStartOfDay(day);
   const first = dayNumberOf(start);
   const end = dayNumberOf(monthStartOfDay(first + 31));
@@ -36,7 +36,7 @@ export class Partitions {
 
   constructor(database: PostgresDatabase) {
     this.#database = database;
-    database.onLost(() => this.#known.clear());
+    database.onForget(() => this.#known.clear());
   }
 
   /** Runs a write into a day's month, which is made where it is missing or was dropped by somebody else. */
@@ -90,4 +90,11 @@ export async function makeMonth(session: PostgresSession, day: DayNumber): Promi
       `alter table ${table} attach partition ${name} for values from (${first}) to (${end})`,
     );
   }
+}
+
+/** Drops the tables of the month that a day lies in. Waits for whoever reads or writes other months, briefly. */
+export async function dropMonth(session: PostgresSession, day: DayNumber): Promise<void> {
+  const { suffix } = monthOf(day);
+  await lock(session, 'partitions');
+  for (const table of PARTITIONED_TABLES) await session.execute(`drop table if exists ${table}_${suffix}`);
 }

@@ -2,6 +2,7 @@ import { ChargebackError, type ErrorCode } from '@chargeback/plugin-api';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
+import { assertLease } from './leases.ts';
 import { all, PostgresSession, type Query } from './postgres-session.ts';
 import { isLostConnection, storageError } from './storage-error.ts';
 
@@ -27,16 +28,25 @@ export class PostgresDatabase {
   /** Builds queries; they are run by {@link all} and by sessions. */
   readonly build: Kysely<StorageSchema> = createBuilder();
   readonly #pool: pg.Pool;
-  readonly #onLost: (() => void)[] = [];
+  /** Who holds the tenant's lease through this store; null while nobody does. */
+  holder: string | null = null;
+  readonly #caches: (() => void)[] = [];
 
   constructor(pool: pg.Pool, place: string) {
     this.#pool = pool;
     this.place = place;
   }
 
-  /** Called when the server went away: what it had acknowledged may be gone with it. */
-  onLost(listener: () => void): void {
-    this.#onLost.push(listener);
+  /**
+   * Called when what a cache knows may be gone: keys were removed, or the server went away and what it had
+   * acknowledged with it.
+   */
+  onForget(listener: () => void): void {
+    this.#caches.push(listener);
+  }
+
+  forgetCaches(): void {
+    for (const forget of this.#caches) forget();
   }
 
   /** One query, read alone. */
@@ -74,6 +84,14 @@ export class PostgresDatabase {
     return this.#transaction(WRITE, 'CB_STORAGE_WRITE', work);
   }
 
+  /** A write transaction under the tenant's lease, if one is held: who has lost it writes nothing. */
+  async held<Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result> {
+    return this.transaction(async (session) => {
+      if (this.holder !== null) await assertLease(session, this.holder, this.place);
+      return work(session);
+    });
+  }
+
   async #transaction<Result>(
     begin: string,
     otherwise: ErrorCode,
@@ -99,7 +117,7 @@ export class PostgresDatabase {
   }
 
   #coded(error: unknown, otherwise: ErrorCode): unknown {
-    if (isLostConnection(error)) for (const listener of this.#onLost) listener();
+    if (isLostConnection(error)) this.forgetCaches();
     return storageError(error, this.place, otherwise);
   }
 

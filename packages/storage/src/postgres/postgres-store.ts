@@ -13,34 +13,48 @@ import type {
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
 import type {
+  DateRevision,
+  Deletions,
+  EmissionRecord,
+  Lease,
+  LeaseRequest,
+  ListedTypes,
+  PruneCounts,
+  RunRecord,
+  TenantState,
+} from '../records.ts';
+import type {
   CalculatedDay,
   DateState,
-  EmissionRecord,
   GatheredDay,
   Lifetimes,
   ReconciliationGrouping,
   ReconciliationRow,
   RowDimension,
   RowTotal,
-  RunRecord,
   Store,
   StoredDay,
 } from '../store.ts';
 import { lineResources, loadBill } from './billing-lines.ts';
 import { saveCalculatedDay } from './calculated-day.ts';
 import { loadDateStates, loadFirstDate } from './date-states.ts';
+import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { loadDay, saveGatheredDay } from './gathered-day.ts';
+import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
+import { acquireLease, loadLease, releaseLease } from './leases.ts';
 import { Names } from './names.ts';
 import { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
+import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
 import { reconcile } from './reconcile.ts';
+import { loadRevisions } from './revisions.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
 import { describeIdentities, observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';
 
@@ -121,6 +135,50 @@ export class PostgresStore implements Store {
       partitions: this.#partitions,
     };
     await saveCalculatedDay(target, day);
+  }
+
+  deleteUnlisted(listed: ListedTypes): Promise<Deletions> {
+    return deleteUnlisted(this.#database, listed);
+  }
+
+  revisions(window: Window): Promise<DateRevision[]> {
+    return loadRevisions(this.#database, window);
+  }
+
+  forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
+    return forgetAttempts(this.#database, dates);
+  }
+
+  acquireLease(request: LeaseRequest): Promise<Lease | null> {
+    return acquireLease(this.#database, request);
+  }
+
+  releaseLease(holder: string): Promise<void> {
+    return releaseLease(this.#database, holder);
+  }
+
+  lease(): Promise<Lease | null> {
+    return loadLease(this.#database);
+  }
+
+  tenantState(): Promise<TenantState> {
+    return loadTenantState(this.#database);
+  }
+
+  saveTenantState(change: Partial<TenantState>): Promise<void> {
+    return saveTenantState(this.#database, change);
+  }
+
+  async countPrunable(before: IsoDate): Promise<PruneCounts> {
+    return countPrunable(this.#database, before);
+  }
+
+  async pruneOldestDay(before: IsoDate): Promise<boolean> {
+    return pruneOldestDay(this.#database, before);
+  }
+
+  pruneRest(before: IsoDate): Promise<void> {
+    return pruneRest(this.#database, before);
   }
 
   startRun(runId: string, startedAt: Date): Promise<void> {

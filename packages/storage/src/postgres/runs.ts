@@ -1,5 +1,5 @@
 import { runOf, runsQuery, saveRunQuery } from '../queries/journal.ts';
-import type { RunRecord } from '../store.ts';
+import type { RunRecord } from '../records.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
 export async function saveRun(database: PostgresDatabase, run: RunRecord): Promise<void> {

@@ -74,7 +74,8 @@ const NETWORK = new Set([
 ]);
 
 /** Texts of errors that the client library makes without a code. */
-const LOST = /^Connection terminated|connection timeout|^timeout exceeded|not queryable|stream has been aborted/i;
+const LOST =
+  /^Connection terminated|connection timeout|^timeout exceeded|not queryable|stream has been aborted/i;
 const NO_TLS = /does not support SSL|unexpected response to SSLRequest/i;
 
 /** The SQLSTATE of an error of the server, or the code of a network error; undefined for any other error. */
@@ -114,7 +115,8 @@ function meaningOf(error: unknown): Meaning | undefined {
   const code = codeOf(error);
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !NETWORK.has(code)) {
     return (
-      MEANINGS[code] ?? MEANINGS[code.slice(0, 2)] ?? { code: 'CB_STORAGE_WRITE', what: 'refused a statement' }
+      MEANINGS[code] ??
+      MEANINGS[code.slice(0, 2)] ?? { code: 'CB_STORAGE_WRITE', what: 'refused a statement' }
     );
   }
   if ((code !== undefined && NETWORK.has(code)) || LOST.test(error.message)) return UNREACHABLE;
@@ -122,8 +124,12 @@ function meaningOf(error: unknown): Meaning | undefined {
     const fix = 'Turn TLS on at the server, or write sslmode=disable where the network is trusted.';
     return { code: 'CB_STORAGE_OPEN', what: 'does not speak TLS', fix };
   }
-  if (code !== undefined && /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|HOSTNAME)/.test(code)) {
-    const fix = 'Name the certificate that signed the server in sslrootcert, and the host as the certificate does.';
+  if (
+    code !== undefined &&
+    /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL|HOSTNAME)/.test(code)
+  ) {
+    const fix =
+      'Name the certificate that signed the server in sslrootcert, and the host as the certificate does.';
     return { code: 'CB_STORAGE_OPEN', what: 'could not prove who it is', fix };
   }
   if (/password|SASL|authentication/i.test(error.message)) return REFUSED_LOGIN;

@@ -105,7 +105,10 @@ export async function usageOf(
 ): Promise<ReadonlyMap<string, StoredUsage>> {
   await names.load(idsOf(rows));
   const usage = new Map<string, StoredUsage>();
-  const byQuery = new Map<number, { resourceIds: string[] | null; identityIds: string[]; values: number[] }>();
+  const byQuery = new Map<
+    number,
+    { resourceIds: string[] | null; identityIds: string[]; values: number[] }
+  >();
   for (const row of coverage) {
     const columns = { resourceIds: row.has_resources === 1 ? [] : null, identityIds: [], values: [] };
     byQuery.set(row.query_id, columns);

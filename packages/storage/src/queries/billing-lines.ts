@@ -103,7 +103,10 @@ export function linesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
     .where('billing_lines.day', '=', day);
 }
 
-type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & { readonly line_id: string; readonly total: string };
+type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & {
+  readonly line_id: string;
+  readonly total: string;
+};
 
 /** Sorted by line id. */
 export function billedLinesOf(rows: readonly LineRow[]): BilledLine[] {

@@ -1,7 +1,8 @@
 import { formatUnits } from '@chargeback/money';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Kysely } from 'kysely';
-import type { DayNumber } from '../convert.ts';
+import { type DayNumber, instantOf } from '../convert.ts';
+import type { LineAttempts } from '../records.ts';
 import type { StorageSchema } from '../schema.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import type { BilledLine } from './billing-lines.ts';
@@ -56,7 +57,18 @@ export function portionValues(lineKey: number, index: number, portion: Calculate
 
 /** Failed tries per line of a day. */
 export function attemptsQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build.selectFrom('line_attempts').select(['line_id', 'attempts']).where('day', '=', day);
+  return build.selectFrom('line_attempts').select(['line_id', 'attempts', 'tried_at']).where('day', '=', day);
+}
+
+export function attemptsOf(
+  rows: readonly { readonly line_id: string; readonly attempts: number; readonly tried_at: number }[],
+): ReadonlyMap<string, LineAttempts> {
+  return new Map(
+    rows.map(({ line_id, attempts, tried_at }) => [
+      line_id,
+      { count: attempts, triedAt: instantOf(tried_at) },
+    ]),
+  );
 }
 
 /** @throws {ChargebackError} `CB_UNCONSERVED` unless the result has each line of the bill once. */

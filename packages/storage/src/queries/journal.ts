@@ -9,7 +9,7 @@ import {
   nullableInstantOf,
 } from '../convert.ts';
 import type { EmissionTable, ProblemTable, RunTable, StorageSchema } from '../schema.ts';
-import type { EmissionRecord, RunRecord, RunStatus } from '../store.ts';
+import type { EmissionRecord, RunRecord, RunStatus } from '../records.ts';
 
 const NOTHING_DONE = {
   datesGathered: 0,
@@ -17,6 +17,7 @@ const NOTHING_DONE = {
   datesUnchanged: 0,
   datesHeld: 0,
   rowsWritten: 0,
+  stages: {},
 };
 
 /** A run that has just begun. */
@@ -35,6 +36,7 @@ export function saveRunQuery(build: Kysely<StorageSchema>, run: RunRecord) {
     dates_unchanged: run.datesUnchanged,
     dates_held: run.datesHeld,
     rows_written: run.rowsWritten,
+    stages: JSON.stringify(run.stages),
   };
   return build
     .insertInto('runs')
@@ -62,6 +64,7 @@ export function runOf(row: Selectable<RunTable>): RunRecord {
     datesUnchanged: row.dates_unchanged,
     datesHeld: row.dates_held,
     rowsWritten: row.rows_written,
+    stages: JSON.parse(row.stages) as RunRecord['stages'],
   };
 }
 

@@ -10,11 +10,13 @@ import {
   portionValues,
 } from '../queries/calculated-day.ts';
 import { markCalculatedQuery } from '../queries/date-states.ts';
+import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Dimensions } from './dimensions.ts';
 import { replaceProblems } from './problems.ts';
+import { dayTotals, saveRevision } from './revisions.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /**
@@ -32,11 +34,14 @@ export function saveCalculatedDay(
     if (!dateStateRow(database, day)) {
       throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
     }
+    const previous = dateStateRow(database, day)!;
+    const before = isRevision(previous, calculated) ? dayTotals(database, day) : null;
     const billed = new Map(loadLines(database, day).map((stored) => [stored.line.lineId, stored]));
     assertSameLines(calculated, billed);
     deleteResults(database, day);
     for (const line of calculated.lines) {
-      saveLine({ database, dimensions, day, date: calculated.date }, billed.get(line.lineId)!, line);
+      const { date, calculatedAt } = calculated;
+      saveLine({ database, dimensions, day, date, calculatedAt }, billed.get(line.lineId)!, line);
     }
     deleteUnusedKeys(database, day);
     replaceProblems(database, {
@@ -45,6 +50,7 @@ export function saveCalculatedDay(
       problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
     });
     markCalculated(database, day, calculated);
+    if (before) saveRevision(database, { day, calculated, before });
   });
 }
 
@@ -69,6 +75,7 @@ interface LineTarget {
   readonly dimensions: Dimensions;
   readonly day: DayNumber;
   readonly date: IsoDate;
+  readonly calculatedAt: Date;
 }
 
 const INSERT_LINE = `insert into calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})
@@ -87,7 +94,7 @@ function saveLine(target: LineTarget, billed: BilledLine, calculated: Calculated
     sum += saveFacts(target, { line, portion, lineKey, index });
   }
   assertConserved({ date, line }, calculated, sum);
-  saveAttempts(database, day, calculated);
+  saveAttempts(target, calculated);
 }
 
 interface FactTarget {
@@ -116,13 +123,21 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
   return sum;
 }
 
-function saveAttempts(database: SqliteDatabase, day: DayNumber, { lineId, attempts }: CalculatedLine): void {
+/** The instant is that of the last try that counted. */
+function saveAttempts(
+  { database, day, calculatedAt }: LineTarget,
+  { lineId, attempts }: CalculatedLine,
+): void {
   if (attempts === 0) {
     database.statement('delete from line_attempts where day = ? and line_id = ?').run(day, lineId);
   } else {
     database
-      .statement('insert or replace into line_attempts (day, line_id, attempts) values (?, ?, ?)')
-      .run(day, lineId, attempts);
+      .statement(
+        `insert into line_attempts (day, line_id, attempts, tried_at) values (?, ?, ?, ?)
+         on conflict do update set attempts = excluded.attempts,
+           tried_at = case when attempts = excluded.attempts then tried_at else excluded.tried_at end`,
+      )
+      .run(day, lineId, attempts, calculatedAt.getTime());
   }
 }
 

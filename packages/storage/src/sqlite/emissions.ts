@@ -1,5 +1,5 @@
 import { emissionOf, emissionsQuery, saveEmissionQuery } from '../queries/journal.ts';
-import type { EmissionRecord } from '../store.ts';
+import type { EmissionRecord } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export function saveEmission(database: SqliteDatabase, record: EmissionRecord): void {

@@ -1,7 +1,7 @@
 import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
-import { attemptsQuery } from '../queries/calculated-day.ts';
+import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
 import { dateStateOf, gatheredState, saveDateStateQuery } from '../queries/date-states.ts';
 import type { DateState, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
@@ -42,12 +42,14 @@ export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): 
       date,
       lines: loadLines(database, day).map(({ line }) => line),
       usage: loadUsage(database, names, day),
-      attempts: loadAttempts(database, day),
+      attempts: attemptsOf(database.all(attemptsQuery(database.build, day))),
     };
   });
 }
 
-function loadAttempts(database: SqliteDatabase, day: DayNumber): ReadonlyMap<string, number> {
-  const rows = database.all(attemptsQuery(database.build, day));
-  return new Map(rows.map(({ line_id, attempts }) => [line_id, attempts]));
+export function forgetAttempts(database: SqliteDatabase, dates: readonly IsoDate[]): void {
+  const remove = database.statement('delete from line_attempts where day = ?');
+  database.write(() => {
+    for (const date of dates) remove.run(dayNumberOf(date));
+  });
 }

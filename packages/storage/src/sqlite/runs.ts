@@ -1,5 +1,5 @@
 import { runOf, runsQuery, saveRunQuery } from '../queries/journal.ts';
-import type { RunRecord } from '../store.ts';
+import type { RunRecord } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export function saveRun(database: SqliteDatabase, run: RunRecord): void {

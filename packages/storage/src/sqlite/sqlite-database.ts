@@ -60,6 +60,11 @@ export class SqliteDatabase {
     this.#onRollback.push(listener);
   }
 
+  /** After keys were removed for good. */
+  forgetCaches(): void {
+    for (const listener of this.#onRollback) listener();
+  }
+
   /**
    * One write transaction. When `work` throws, nothing of it is kept.
    * @throws {ChargebackError} `CB_STORAGE_BUSY`, `CB_STORAGE_WRITE`.
@@ -68,7 +73,7 @@ export class SqliteDatabase {
     try {
       return this.#connection.transaction(work).immediate();
     } catch (error) {
-      for (const listener of this.#onRollback) listener();
+      this.forgetCaches();
       throw storageError(error, this.path);
     }
   }

@@ -14,33 +14,47 @@ import { dayNumberOf } from '../convert.ts';
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
 import type {
+  DateRevision,
+  Deletions,
+  EmissionRecord,
+  Lease,
+  LeaseRequest,
+  ListedTypes,
+  PruneCounts,
+  RunRecord,
+  TenantState,
+} from '../records.ts';
+import type {
   CalculatedDay,
   DateState,
-  EmissionRecord,
   GatheredDay,
   Lifetimes,
   ReconciliationGrouping,
   ReconciliationRow,
   RowDimension,
   RowTotal,
-  RunRecord,
   Store,
   StoredDay,
 } from '../store.ts';
 import { lineResources, loadLines } from './billing-lines.ts';
 import { saveCalculatedDay } from './calculated-day.ts';
 import { loadDateStates, loadFirstDate } from './date-states.ts';
+import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { loadDay, saveGatheredDay } from './gathered-day.ts';
+import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
+import { acquireLease, assertLease, loadLease, releaseLease } from './leases.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
+import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
 import { reconcile } from './reconcile.ts';
+import { loadRevisions } from './revisions.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
 import { describeIdentities, observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
+import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';
 
@@ -50,6 +64,7 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  #holder: string | null = null;
 
   constructor(database: SqliteDatabase, owner: Owner) {
     this.#database = database;
@@ -83,7 +98,7 @@ export class SqliteStore implements Store {
   }
 
   async saveGatheredDay(day: GatheredDay): Promise<DateState> {
-    return saveGatheredDay(this.#database, this.#names, day);
+    return this.#held(() => saveGatheredDay(this.#database, this.#names, day));
   }
 
   async dateStates(window: Window): Promise<DateState[]> {
@@ -112,7 +127,63 @@ export class SqliteStore implements Store {
   }
 
   async saveCalculatedDay(day: CalculatedDay): Promise<void> {
-    saveCalculatedDay(this.#database, this.#dimensions, day);
+    this.#held(() => saveCalculatedDay(this.#database, this.#dimensions, day));
+  }
+
+  async deleteUnlisted(listed: ListedTypes): Promise<Deletions> {
+    return this.#held(() => deleteUnlisted(this.#database, listed));
+  }
+
+  async revisions(window: Window): Promise<DateRevision[]> {
+    return loadRevisions(this.#database, window);
+  }
+
+  async forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
+    this.#held(() => forgetAttempts(this.#database, dates));
+  }
+
+  async acquireLease(request: LeaseRequest): Promise<Lease | null> {
+    const other = acquireLease(this.#database, request);
+    if (other === null) this.#holder = request.holder;
+    return other;
+  }
+
+  async releaseLease(holder: string): Promise<void> {
+    releaseLease(this.#database, holder);
+    this.#holder = null;
+  }
+
+  async lease(): Promise<Lease | null> {
+    return this.#database.read(() => loadLease(this.#database));
+  }
+
+  async tenantState(): Promise<TenantState> {
+    return loadTenantState(this.#database);
+  }
+
+  async saveTenantState(change: Partial<TenantState>): Promise<void> {
+    saveTenantState(this.#database, change);
+  }
+
+  async countPrunable(before: IsoDate): Promise<PruneCounts> {
+    return countPrunable(this.#database, before);
+  }
+
+  async pruneOldestDay(before: IsoDate): Promise<boolean> {
+    return this.#held(() => pruneOldestDay(this.#database, before));
+  }
+
+  async pruneRest(before: IsoDate): Promise<void> {
+    this.#held(() => pruneRest(this.#database, before));
+    this.#database.forgetCaches();
+  }
+
+  /** In the same transaction as the work: who has lost the lease writes nothing. */
+  #held<Result>(work: () => Result): Result {
+    return this.#database.write(() => {
+      assertLease(this.#database, this.#holder);
+      return work();
+    });
   }
 
   async startRun(runId: string, startedAt: Date): Promise<void> {
@@ -144,7 +215,7 @@ export class SqliteStore implements Store {
   }
 
   async saveEmission(record: EmissionRecord): Promise<void> {
-    saveEmission(this.#database, record);
+    this.#held(() => saveEmission(this.#database, record));
   }
 
   rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]> {

@@ -4,7 +4,7 @@ import { labelsKey } from './metrics-model.ts';
 import { QueryError } from './query-error.ts';
 import type { PlanSeries } from './query-plan.ts';
 import type { Aggregate, Expression, Selector } from './query-syntax.ts';
-import { fillIncrease, fillInstant, fillOverTime } from './series-fill.ts';
+import { fillIncrease, fillInstant, fillLastOfCounter, fillOverTime } from './series-fill.ts';
 import type { SeriesTimeline } from './series-timeline.ts';
 import { fillSubquery } from './subquery-fill.ts';
 
@@ -35,9 +35,13 @@ export function compileQuery(expression: Expression, context: CompileContext): P
       const spacing = context.sampleSeconds * 1000;
       const { operator, range } = expression;
       return select(expression.selector, context).map((series) => {
+        const { labels } = series.definition;
+        if (operator === 'last' && series.kind === 'counter') {
+          return { labels: { __name__: series.name, ...labels }, evaluate: fillLastOfCounter(series, range) };
+        }
         if (series.kind !== 'gauge') throw new QueryError(`${series.name} is a counter in this simulator`);
         const evaluate = fillOverTime(series, { operator, range, spacing, closed: context.closedRanges });
-        return { labels: series.definition.labels, evaluate };
+        return { labels: operator === 'last' ? { __name__: series.name, ...labels } : labels, evaluate };
       });
     }
     case 'subquery':

@@ -55,6 +55,27 @@ export function fillInstant(series: SeriesTimeline): Fill {
   };
 }
 
+/** Where a counter stood when it was last recorded within the `range` milliseconds before each instant. */
+export function fillLastOfCounter(series: SeriesTimeline, range: number): Fill {
+  const { at } = series.definition;
+  return (grid, { values, present }) => {
+    present.fill(0);
+    let counted = 0;
+    let countedTo = series.begins;
+    for (let index = 0; index < grid.count; index += 1) {
+      const instant = grid.start + index * grid.step;
+      const span = series.recorded.findLast(({ from, to }) => from < instant && to > instant - range);
+      if (!span) continue;
+      const seenAt = Math.min(span.to, instant);
+      counted += increaseBetween(at, countedTo, seenAt);
+      countedTo = seenAt;
+      values[index] = counted;
+      present[index] = 1;
+    }
+    blotOut(series.notANumber, { grid, range: 0 }, values);
+  };
+}
+
 export interface OverTimeOptions {
   readonly operator: RangeOperator;
   readonly range: number;

@@ -27,6 +27,7 @@ function declareRuns(test: StoreTest): void {
       datesUnchanged: 3,
       datesHeld: 4,
       rowsWritten: 5,
+      stages: { gather: 12, calculate: 34 },
     };
     await store.finishRun(finished);
     const runs = await (await reopen()).runs(10);

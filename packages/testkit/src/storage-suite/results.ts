@@ -149,7 +149,7 @@ function declareRefused(test: StoreTest): void {
       );
       assert.deepEqual(await store.dateStates(FEBRUARY), before);
       assert.deepEqual(await amounts(store), { old: 100n });
-      assert.equal((await store.loadDay(DAY))?.attempts.get('a'), 2);
+      assert.equal((await store.loadDay(DAY))?.attempts.get('a')?.count, 2);
       assert.deepEqual(await store.problems(FEBRUARY), problems);
       // What was prepared for the refused rows must not be taken for stored.
       await store.saveCalculatedDay(calculated([allocated('a', [portion({ newest: 60n, new: 40n })])]));

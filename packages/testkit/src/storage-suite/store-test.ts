@@ -13,6 +13,8 @@ export interface MadeStore {
   readonly store: Store;
   /** Closes the store and opens the same database again. */
   reopen(): Promise<Store>;
+  /** Opens the same database a second time, as another process would. */
+  openAnother(): Promise<Store>;
   /** Closes whatever is open and removes the database. */
   dispose(): Promise<void>;
 }
@@ -22,7 +24,7 @@ export type MakeStore = () => Promise<MadeStore>;
 /** Declares a test that gets a new store, and disposes of it afterwards. */
 export type StoreTest = (
   name: string,
-  body: (store: Store, reopen: () => Promise<Store>) => Promise<void>,
+  body: (store: Store, reopen: () => Promise<Store>, openAnother: () => Promise<Store>) => Promise<void>,
 ) => void;
 
 export function storeTests(
@@ -34,7 +36,11 @@ export function storeTests(
     runner.it(name, async () => {
       const made = await makeStore();
       try {
-        await body(made.store, () => made.reopen());
+        await body(
+          made.store,
+          () => made.reopen(),
+          () => made.openAnother(),
+        );
       } finally {
         await made.dispose();
       }

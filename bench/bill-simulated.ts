@@ -2,32 +2,25 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEmitter } from '@chargeback/emitters';
 import { type RunOptions, runTenant, type TenantDefinition, type TenantRun } from '@chargeback/engine';
-import type { Logger } from '@chargeback/plugin-api';
-import { register } from '@chargeback/plugin-generic-metrics';
+import type { EcosystemPlugin, Logger } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
-import { createSimulatorFetch, scaleModel, type SimulatorFetch } from '@chargeback/testkit';
+import { createSimulatorFetch, type MetricsModel, type SimulatorFetch } from '@chargeback/testkit';
 
+/** What is billed: a plugin with its settings, and the metrics that it finds. */
 export interface Shape {
-  readonly identities: number;
-  readonly days: number;
-  /** Holds the database and the CSV files; a second run on the same folder finds them. */
-  readonly folder: string;
+  readonly plugin: EcosystemPlugin;
+  readonly settings: object;
+  readonly model: MetricsModel;
 }
-
-const END = new Date('2026-07-01T00:00:00.000Z');
-const COST_TYPES = 5;
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-/** 5 cost types, each allocated by its own usage query to every identity, from metrics to CSV. */
-export async function runGenericMetrics(shape: Shape): Promise<Record<string, string | number>> {
-  const { identities, days } = shape;
-  const simulator = createSimulatorFetch(
-    scaleModel({ identities, costTypes: COST_TYPES, days, endDate: END }),
-  );
+/** Bills the whole of a model, from metrics to CSV. A second run on the same folder finds what the first one left. */
+export async function billSimulated(shape: Shape, folder: string): Promise<Record<string, string | number>> {
+  const simulator = createSimulatorFetch(shape.model);
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  const run = await runTenant(tenantFor(shape), optionsFor(shape, simulator));
+  const run = await runTenant(tenantFor(shape, folder), optionsFor(shape, simulator));
   const took = { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt };
   const received = simulator.requests.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
@@ -37,8 +30,7 @@ export async function runGenericMetrics(shape: Shape): Promise<Record<string, st
   };
 }
 
-function tenantFor({ folder }: Shape): TenantDefinition {
-  const plugin = register();
+function tenantFor({ plugin, settings }: Shape, folder: string): TenantDefinition {
   const csv = findEmitter('csv');
   const params = csv.params.parse({ output_dir: path.join(folder, 'csv') });
   const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
@@ -46,8 +38,16 @@ function tenantFor({ folder }: Shape): TenantDefinition {
     name: 'bench',
     tenantId: 'bench',
     plugin,
-    settings: plugin.settings.parse(settingsFor()),
-    allocationRetryLimit: 3,
+    settings: plugin.settings.parse(settings),
+    limits: {
+      allocationRetryLimit: 3,
+      gatherFailureThreshold: 5,
+      emptyListingThreshold: -1,
+      timeoutSeconds: 0,
+      // The simulated days do not move with the clock.
+      retentionDays: 36_500,
+      resumeAfterSeconds: null,
+    },
     openStore: () =>
       openStore({
         connectionString: `sqlite:///${path.join(folder, 'bench.db')}`,
@@ -61,9 +61,9 @@ function tenantFor({ folder }: Shape): TenantDefinition {
   };
 }
 
-function optionsFor({ days }: Shape, simulator: SimulatorFetch): RunOptions {
+function optionsFor({ model }: Shape, simulator: SimulatorFetch): RunOptions {
   return {
-    window: { start: new Date(END.getTime() - days * 86_400_000), end: END },
+    window: model.window,
     regather: false,
     logger: silent,
     signal: new AbortController().signal,
@@ -73,6 +73,7 @@ function optionsFor({ days }: Shape, simulator: SimulatorFetch): RunOptions {
       clock: () => new Date(),
       fetch: simulator,
       createFetch: () => simulator,
+      resolvePath: (file) => file,
       random: Math.random,
       sleep: async (milliseconds, signal) => {
         await delay(milliseconds, undefined, { signal });
@@ -96,22 +97,5 @@ function figures(
     'rows/s': Math.round((run.rowsWritten * 1000) / took.wall),
     // Kibibytes on every platform.
     'peak MB': Math.round(process.resourceUsage().maxRSS / 1024),
-  };
-}
-
-function settingsFor(): object {
-  return {
-    cluster_id: 'bench',
-    metrics: { url: 'http://prometheus.bench.invalid' },
-    identity_source: { label: 'principal', discovery_query: 'group by (principal) (scale_bytes_1_total)' },
-    cost_types: Array.from({ length: COST_TYPES }, (_, index) => ({
-      name: `NETWORK_${index}`,
-      product_category: 'network',
-      rate: '60',
-      cost_quantity: { type: 'network_gib', query: `sum(increase(scale_bytes_${index + 1}_total[1h]))` },
-      allocation_strategy: 'usage_ratio',
-      allocation_query: `sum by (principal) (increase(scale_bytes_${index + 1}_total[1h]))`,
-      allocation_label: 'principal',
-    })),
   };
 }

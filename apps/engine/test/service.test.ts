@@ -1,0 +1,143 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { scaleConfigYaml, scaleModel, startPrometheusSimulator } from '@chargeback/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseSchedule } from '../src/commands/worker.ts';
+import { chargeback, type CommandResult, filesIn, temporaryFolder, until } from './support.ts';
+
+const DAYS = 6;
+const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;
+const shape = { identities: 20, costTypes: 2, days: DAYS, endDate: new Date(today - 86_400_000) };
+
+interface Status {
+  readonly dates: { calculated: number; held: string[]; gathered: string[] };
+  readonly suspended: { because: string } | null;
+  readonly next_run_at: string | null;
+  readonly runs: readonly { status: string; datesCalculated: number; stages: Record<string, number> }[];
+  readonly problems: readonly { code: string }[];
+}
+
+describe('the engine as a service', () => {
+  let simulator: Awaited<ReturnType<typeof startPrometheusSimulator>>;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    simulator = await startPrometheusSimulator({ model: scaleModel(shape) });
+  });
+  afterAll(async () => {
+    await simulator?.stop();
+    await folder?.remove();
+  });
+
+  const prepare = async (name: string, features: string) => {
+    const out = path.join(folder.path, name);
+    const database = path.join(folder.path, `${name}.db`);
+    const config = path.join(folder.path, `${name}.yaml`);
+    const yaml = scaleConfigYaml(shape, simulator.url, { database, outputDirectory: out });
+    await writeFile(config, `${features}\n${yaml}`);
+    return { config, out };
+  };
+  const statusOf = async (config: string): Promise<Status> => {
+    const { stdout } = await chargeback(['status', '--config', config, '--json']);
+    return (JSON.parse(stdout) as { tenants: Status[] }).tenants[0]!;
+  };
+  const finished = (status: Status): number =>
+    status.runs.filter(({ status: end }) => end === 'completed').length;
+
+  it('runs again and again, shows where it stands, and stops on request', async () => {
+    const { config, out } = await prepare('worker', 'features: { refresh_interval: 1 }');
+    let stop = (): void => {};
+    const worker = chargeback(['worker', '--config', config], {
+      onStart: (child) => {
+        stop = () => child.kill('SIGTERM');
+      },
+    });
+    const status = await until(
+      () => statusOf(config),
+      (seen) => finished(seen) >= 2 && seen.next_run_at !== null,
+    );
+    expect(status.dates).toEqual({ calculated: DAYS, held: [], gathered: [] });
+    expect(Object.keys(status.runs[0]!.stages)).toEqual(['gather', 'calculate', 'emit', 'prune']);
+    const askedAt = performance.now();
+    stop();
+    const ended = await worker;
+    expect(performance.now() - askedAt).toBeLessThan(5000);
+    expect([ended.exitCode, ended.signal]).toEqual([0, null]);
+    expect(Object.keys(await filesIn(out)).length).toBeGreaterThanOrEqual(DAYS);
+    const after = await statusOf(config);
+    expect(after.next_run_at).toBeNull();
+    expect(after.runs.reduce((sum, { datesCalculated }) => sum + datesCalculated, 0)).toBeLessThanOrEqual(
+      DAYS,
+    );
+  });
+
+  it('calculates every date once, however many workers share a database', async () => {
+    const { config } = await prepare('shared', 'features: { refresh_interval: 1 }');
+    const children: (() => void)[] = [];
+    const workers = [1, 2, 3].map(() =>
+      chargeback(['worker', '--config', config], {
+        onStart: (child) => children.push(() => child.kill('SIGTERM')),
+      }),
+    );
+    await until(
+      () => statusOf(config),
+      (seen) => finished(seen) >= 4,
+    );
+    for (const stop of children) stop();
+    await Promise.all(workers);
+    const lines = (await Promise.all(workers)).flatMap(({ stderr }) => stderr.split('\n')).filter(Boolean);
+    const runs = lines.map((text) => JSON.parse(text) as { msg: string; calculated?: number });
+    const calculated = runs.filter(({ msg }) => msg === 'run finished').map((run) => run.calculated ?? 0);
+    expect(calculated.reduce((sum, count) => sum + count, 0)).toBe(DAYS);
+  });
+
+  it('suspends a tenant whose source is gone, and takes it up again when told', async () => {
+    const { config } = await prepare('suspended', '');
+    simulator.setFaults([{ effect: { kind: 'status', status: 401 } }]);
+
+    const run = (): Promise<CommandResult> => chargeback(['run', '--config', config, '--json']);
+    for (let tries = 0; tries < 5; tries += 1) expect((await run()).exitCode).toBe(1);
+    expect((await statusOf(config)).suspended?.because).toMatch(/5 gathers in a row/);
+    const suspended = JSON.parse((await run()).stdout) as { runs: { status: string }[] };
+    expect(suspended.runs[0]?.status).toBe('suspended');
+    const name = (JSON.parse((await run()).stdout) as { runs: { tenant: string }[] }).runs[0]!.tenant;
+    expect((await chargeback(['resume', name, '--config', config])).stdout).toMatch(/is resumed/);
+    expect((await statusOf(config)).suspended).toBeNull();
+    simulator.setFaults([]);
+    expect((await run()).exitCode).toBe(0);
+  });
+
+  it('calculates days anew and removes old ones on request', async () => {
+    const { config } = await prepare('commands', '');
+    await chargeback(['run', '--config', config]);
+    const { tenant } = (
+      JSON.parse((await chargeback(['run', '--config', config, '--json'])).stdout) as {
+        runs: { tenant: string }[];
+      }
+    ).runs[0]!;
+    const again = await chargeback(['recalculate', '--config', config, '--tenant', tenant, '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ runs: [{ status: 'completed', periods_emitted: 0 }] });
+    const dry = await chargeback(['prune', '--config', config, '--dry-run', '--json']);
+    expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }] });
+  });
+
+  it('says what it does not know of a database that is not there yet', async () => {
+    const { config } = await prepare('fresh', '');
+    const status = await chargeback(['status', '--config', config]);
+    expect([status.exitCode, status.stdout]).toEqual([1, expect.stringContaining('nothing was run yet')]);
+    const prune = await chargeback(['prune', '--config', config]);
+    expect([prune.exitCode, prune.stderr]).toEqual([2, expect.stringContaining('there is no database')]);
+  });
+});
+
+describe('a refresh schedule', () => {
+  it('is a cron expression in UTC', () => {
+    const next = parseSchedule('15 3 * * *').nextRun(new Date('2026-02-01T12:00:00Z'));
+    expect(next?.toISOString()).toBe('2026-02-02T03:15:00.000Z');
+  });
+
+  it.each(['every day', '61 * * * *', '0 0 31 2 *'])('is refused when it is %j', (expression) => {
+    expect(() => parseSchedule(expression)).toThrow(expect.objectContaining({ code: 'CB_CONFIG_VALUE' }));
+  });
+});

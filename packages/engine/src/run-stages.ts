@@ -1,0 +1,130 @@
+import {
+  API_VERSION,
+  ChargebackError,
+  describeCause,
+  type Ecosystem,
+  makeProblem,
+  type PluginHost,
+  type Problem,
+  startOfDay,
+  type Window,
+} from '@chargeback/plugin-api';
+import type { Store } from '@chargeback/storage';
+import { calculate } from './calculate.ts';
+import { emit } from './emit.ts';
+import { canonicalJson, digestOf } from './fingerprint.ts';
+import { gather } from './gather.ts';
+import { prune, retentionStart } from './prune.ts';
+import { countGather } from './suspension.ts';
+import type { TenantContext } from './tenant-context.ts';
+import type { RunCounts, RunOptions, TenantDefinition } from './tenant-definition.ts';
+import { Wiring } from './wiring.ts';
+
+/** Changes when the engine's own arithmetic changes, so that stored days are calculated again. */
+const CALCULATION_VERSION = 1;
+
+export interface StagedRun {
+  readonly tenant: TenantDefinition;
+  readonly options: RunOptions;
+  readonly store: Store;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly problems: Problem[];
+  readonly counts: { -readonly [Key in keyof RunCounts]: RunCounts[Key] };
+  readonly milliseconds: Record<string, number>;
+}
+
+/** Gather, calculate, emit, prune. Whatever the plugin opened is closed in every path. */
+export async function runStages(run: StagedRun): Promise<void> {
+  const { counts, options, tenant, store } = run;
+  await using ecosystem = await createEcosystem(run);
+  const context = tenantContext(run, ecosystem);
+  const timed = async (stage: string, work: () => Promise<Partial<RunCounts>>): Promise<void> => {
+    const startedAt = options.host.clock().getTime();
+    const result = await work();
+    Object.assign(counts, result);
+    const milliseconds = options.host.clock().getTime() - startedAt;
+    run.milliseconds[stage] = milliseconds;
+    context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
+  };
+  await timed('gather', async () => {
+    const { failure, ...result } = await gather(context);
+    const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
+    if (suspended) context.problems.push(suspended);
+    return result;
+  });
+  await timed('calculate', () => calculate(context));
+  await timed('emit', () => emit(context, tenant.makeEmitters()));
+  await timed('prune', () => prune(context));
+}
+
+async function createEcosystem({ tenant, options, store, signal }: StagedRun): Promise<Ecosystem> {
+  const logger = options.logger.child({ tenant: tenant.name });
+  const host: PluginHost = { ...options.host, logger, signal, tenantId: tenant.tenantId };
+  try {
+    return await tenant.plugin.create(tenant.settings, host);
+  } catch (cause) {
+    signal.throwIfAborted();
+    await countGather(tenant, store, { failure: cause, now: options.host.clock() });
+    if (ChargebackError.isInstance(cause)) throw cause;
+    throw new ChargebackError('CB_PLUGIN_CREATE', `${tenant.plugin.ecosystem}: ${describeCause(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
+  const { tenant, options, store, runId, problems, signal } = run;
+  const { plugin, settings, limits } = tenant;
+  const version = [plugin.ecosystem, String(API_VERSION), String(CALCULATION_VERSION)];
+  const pluginVersion = plugin.version ?? '';
+  const kept = retentionStart(options.host.clock(), limits.retentionDays);
+  return {
+    name: tenant.name,
+    ecosystemName: plugin.ecosystem,
+    tenantId: tenant.tenantId,
+    settings,
+    limits,
+    window: keptWindow(options.window, kept, problems),
+    retentionStart: kept,
+    runId,
+    store,
+    ecosystem,
+    wiring: new Wiring(ecosystem),
+    logger: options.logger.child({ tenant: tenant.name, run: runId }),
+    clock: options.host.clock,
+    signal,
+    onProgress: options.onProgress,
+    gatherFingerprint: digestOf([...version, canonicalJson(ecosystem.gatherKey)]),
+    allocationFingerprint: digestOf([...version, pluginVersion, canonicalJson(allocationSettings(tenant))]),
+    regather: options.regather,
+    recalculate: options.recalculate ?? false,
+    patient: options.patient ?? false,
+    problems,
+  };
+}
+
+/** What retention removes at the end of a run is not fetched at its beginning. */
+function keptWindow(window: Window, kept: string, problems: Problem[]): Window {
+  const start = startOfDay(kept);
+  if (window.start >= start) return window;
+  const message = `days before ${kept} are left out: retention_days would remove them again`;
+  problems.push(
+    makeProblem('CB_RUN_RETENTION', message, {
+      fix: 'Raise retention_days, or look back fewer days than it keeps.',
+    }),
+  );
+  return { start: start < window.end ? start : window.end, end: window.end };
+}
+
+/** Where metrics and inventory are asked and how results leave does not change who bears a cost; all else may. */
+function allocationSettings({ settings, limits }: TenantDefinition): object {
+  const elsewhere = {
+    emitters: null,
+    chargeback_granularity: null,
+    min_refresh_gap_seconds: null,
+    metrics: null,
+    resource_source: null,
+  };
+  return { ...settings, ...elsewhere, allocationRetryLimit: limits.allocationRetryLimit };
+}

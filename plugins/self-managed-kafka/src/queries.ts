@@ -1,0 +1,37 @@
+import { METRIC_PRESETS, type MetricPreset, type QueryKey } from './metric-presets.ts';
+import { renderQuery } from './render-query.ts';
+import { matchersOf } from './selector-schema.ts';
+import type { Settings } from './settings.ts';
+
+const HOURS_PER_DAY = 24;
+
+/** The queries of one tenant: its preset's, or its own. */
+export interface Queries {
+  readonly preset: MetricPreset;
+  /** Label that names the principal. */
+  readonly label: string;
+  /** PromQL for samples that stand for `stepSeconds` each. */
+  text(key: QueryKey, stepSeconds: number): string;
+}
+
+export function queriesOf(settings: Settings): Queries {
+  const preset: MetricPreset = METRIC_PRESETS[settings.metric_preset];
+  const label = settings.identity_source.label ?? preset.principalLabel;
+  const matchers = matchersOf(settings.selector);
+  return {
+    preset,
+    label,
+    text: (key, stepSeconds) =>
+      renderQuery(settings.queries[key] ?? preset.queries[key], {
+        matchers,
+        label,
+        stepSeconds,
+        windowHours: windowOf(key, settings.discovery_window_hours),
+      }),
+  };
+}
+
+/** Who moved bytes on a day was there on that day, however short the discovery window is. */
+function windowOf(key: QueryKey, hours: number): number {
+  return key === 'principals' ? Math.max(hours, HOURS_PER_DAY) : hours;
+}
