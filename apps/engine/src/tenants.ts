@@ -12,7 +12,14 @@ import {
   type Problem,
   problemOf,
 } from '@chargeback/plugin-api';
-import { describeLocation, openStore, parseConnectionString, storeExists } from '@chargeback/storage';
+import {
+  describeLocation,
+  openStore,
+  parseConnectionString,
+  type StoragePlace,
+  storeExists,
+  type StoreLocation,
+} from '@chargeback/storage';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -26,6 +33,8 @@ export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
   /** Where the store is, for people; never with user or password. */
   readonly database: string;
+  readonly dialect: StoreLocation['dialect'];
+  readonly storage: StoragePlace;
   /** False before the first run: opening the store would make it. */
   readonly hasStore: () => Promise<boolean>;
 }
@@ -105,11 +114,14 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
   if ('problems' in emitters) return { problems: emitters.problems };
   const { connection_string: connectionString } = config.storage;
   const place = { connectionString, workingDirectory: session.workingDirectory };
+  const location = parseConnectionString(connectionString, session.workingDirectory);
   return {
     definition: {
       name,
       config,
-      database: describeLocation(parseConnectionString(place.connectionString, place.workingDirectory)),
+      database: describeLocation(location),
+      dialect: location.dialect,
+      storage: place,
       hasStore: () => storeExists(place),
       tenantId: config.tenant_id,
       plugin: found.plugin,

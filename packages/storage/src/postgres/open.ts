@@ -3,7 +3,7 @@ import { type Migration, MIGRATIONS, type Owner } from '../migrations.ts';
 import type { PostgresLocation } from '../postgres-location.ts';
 import { createPool } from './connect.ts';
 import { lock } from './locks.ts';
-import { assertServer, executedMigrations, isReady, migrate, type OpenedSchema } from './migrate.ts';
+import { assertServer, isReady, migrate, type OpenedSchema } from './migrate.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
 /**
@@ -33,18 +33,5 @@ export async function openPostgres(
   } catch (error) {
     await database.close();
     throw error;
-  }
-}
-
-/** Whether the schema has been made. */
-export async function hasSchema(location: PostgresLocation): Promise<boolean> {
-  const place = describeLocation(location);
-  const database = new PostgresDatabase(createPool(location), place);
-  try {
-    return await database.read(
-      async ({ client }) => (await executedMigrations(client, location.schema, place)).length > 0,
-    );
-  } finally {
-    await database.close();
   }
 }
