@@ -31,6 +31,8 @@ export interface RealPostgres {
 export interface RealPostgresOptions {
   /** Further settings: `{ ssl: 'on' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** PEM texts; with them the server speaks TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 interface Programs {
@@ -57,7 +59,8 @@ export async function startRealPostgres(options: RealPostgresOptions = {}): Prom
     const programs = await usablePrograms(folder, account);
     const data = path.join(folder, 'data');
     await initialize(programs, data, account);
-    const server = new Server({ folder, data, programs, account, settings: options.settings ?? {} });
+    const settings = { ...(await tlsSettings(folder, account, options)), ...options.settings };
+    const server = new Server({ folder, data, programs, account, settings });
     await server.startOnFreePort();
     return server;
   } catch (error) {
@@ -125,6 +128,23 @@ async function initialize(programs: Programs, data: string, account: Account): P
   args.push('--locale-provider=icu', '--icu-locale=en-US', `--pwfile=${passwordFile}`);
   const { status, stderr } = await runToEnd(programs.initdb, args, account);
   if (status !== 0) throw new Error(`initdb failed: ${stderr.slice(0, 2000)}`);
+}
+
+async function tlsSettings(
+  folder: string,
+  { uid, gid }: Account,
+  { tls }: RealPostgresOptions,
+): Promise<Record<string, string>> {
+  if (tls === undefined) return {};
+  const settings = {
+    ssl: 'on',
+    ssl_cert_file: path.join(folder, 'server.pem'),
+    ssl_key_file: path.join(folder, 'server.key'),
+  };
+  await writeFile(settings.ssl_cert_file, tls.certificate);
+  await writeFile(settings.ssl_key_file, tls.key, { mode: 0o600 });
+  if (uid !== undefined && gid !== undefined) await chown(settings.ssl_key_file, uid, gid);
+  return settings;
 }
 
 interface ServerParts {
