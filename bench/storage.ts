@@ -74,10 +74,7 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedAt) / 1000;
 }
 
-export function dayOf(
-  index: number,
-  identities: number,
-): { gathered: GatheredDay; calculated: CalculatedDay } {
+function dayOf(index: number, identities: number): { gathered: GatheredDay; calculated: CalculatedDay } {
   const date = `2026-06-${String(index + 1).padStart(2, '0')}`;
   const identityIds = Array.from({ length: identities }, (_, identity) => `service-account-${identity}`);
   const units = identityIds.map((_, identity) => BigInt(identity * 1000 + index));

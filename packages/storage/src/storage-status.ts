@@ -1,17 +1,10 @@
 import { existsSync } from 'node:fs';
 import { describeLocation, parseConnectionString } from './connection-string.ts';
-import { MIGRATIONS, type Owner, pendingMigrations } from './migrations.ts';
+import type { Inspection } from './inspection.ts';
+import { MIGRATIONS, pendingMigrations } from './migrations.ts';
 import { inspectPostgres } from './postgres/inspect.ts';
 import { inspectSqlite } from './sqlite/inspect.ts';
 import type { OpenStoreOptions } from './store.ts';
-
-/** What a database says of itself. */
-export interface Inspection {
-  /** Migrations that were run. */
-  readonly executed: readonly string[];
-  /** Null when nobody has opened it yet. */
-  readonly owner: Owner | null;
-}
 
 export interface StorageStatus extends Inspection {
   /** Where it is, without user and password. */

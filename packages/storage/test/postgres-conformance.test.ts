@@ -3,4 +3,6 @@ import { testStorage } from '../../testkit/src/index.ts';
 import { postgresRuns } from '../../testkit/test/postgres/test-database.ts';
 import { makePostgresStore } from './temporary-store.ts';
 
-testStorage({ describe: describe.skipIf(!postgresRuns()), it }, makePostgresStore);
+const runner = { describe: describe.runIf(postgresRuns()), it };
+
+testStorage(runner, makePostgresStore);

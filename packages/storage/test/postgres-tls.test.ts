@@ -27,8 +27,7 @@ describe.skipIf(!postgresRuns())('a PostgreSQL server that speaks TLS', () => {
       return 'opened';
     } catch (error) {
       if (!ChargebackError.isInstance(error)) throw error;
-      expect(error.message).not.toContain(url.password);
-      return error.code;
+      return error.message.includes(url.password) ? 'a password was told' : error.code;
     }
   }
 

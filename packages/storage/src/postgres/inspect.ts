@@ -1,6 +1,6 @@
 import { describeLocation } from '../connection-string.ts';
 import type { PostgresLocation } from '../postgres-location.ts';
-import type { Inspection } from '../storage-status.ts';
+import type { Inspection } from '../inspection.ts';
 import { createPool } from './connect.ts';
 import { executedMigrations, storedOwner } from './migrate.ts';
 import { PostgresDatabase } from './postgres-database.ts';

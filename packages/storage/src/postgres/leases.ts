@@ -1,5 +1,4 @@
 import {
-  assertHolder,
   interruptRunsQuery,
   isTaken,
   leaseOf,
@@ -10,7 +9,6 @@ import {
 import type { Lease, LeaseRequest } from '../records.ts';
 import { lock } from './locks.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import type { PostgresSession } from './postgres-session.ts';
 
 /**
  * Takes the lease, or prolongs one that `holder` has. Returns null then, else the lease of another that has
@@ -43,14 +41,4 @@ export async function releaseLease(database: PostgresDatabase, holder: string): 
 
 export async function loadLease(database: PostgresDatabase): Promise<Lease | null> {
   return leaseOf(await database.first(leaseQuery(database.build)));
-}
-
-/**
- * Inside a write transaction of a holder: what another has taken over must not be written to. Nobody takes
- * the lease over before the transaction ends.
- * @throws {ChargebackError} `CB_STORAGE_LEASE`.
- */
-export async function assertLease(session: PostgresSession, holder: string, place: string): Promise<void> {
-  const [stored] = await session.arrays<[string]>('select holder from leases where id = 1 for share', []);
-  assertHolder(stored?.[0], holder, place);
 }

@@ -2,7 +2,7 @@ import { ChargebackError, type ErrorCode } from '@chargeback/plugin-api';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
-import { assertLease } from './leases.ts';
+import { assertLease } from './assert-lease.ts';
 import { all, PostgresSession, type Query } from './postgres-session.ts';
 import { isLostConnection, storageError } from './storage-error.ts';
 
@@ -98,8 +98,6 @@ export class PostgresDatabase {
     work: (session: PostgresSession) => Promise<Result>,
   ): Promise<Result> {
     let client: pg.PoolClient | undefined;
-    // An error between two statements, such as the server's end, is told by the next statement.
-    const ignore = () => {};
     try {
       client = await this.#pool.connect();
       client.on('error', ignore);
@@ -111,7 +109,7 @@ export class PostgresDatabase {
       client.release();
       return result;
     } catch (error) {
-      if (client) await leave(client, ignore);
+      if (client) await leave(client);
       throw this.#coded(error, otherwise);
     }
   }
@@ -126,8 +124,11 @@ export class PostgresDatabase {
   }
 }
 
+/** An error between two statements, such as the server's end, is told by the next statement. */
+function ignore(): void {}
+
 /** Ends a transaction that failed; a session that cannot do that is thrown away, and the server rolls back. */
-async function leave(client: pg.PoolClient, ignore: () => void): Promise<void> {
+async function leave(client: pg.PoolClient): Promise<void> {
   let broken: Error | undefined;
   try {
     await client.query('rollback');

@@ -37,7 +37,8 @@ export async function* loadRows(
 const SUMS_BY_INSTANT = `select timestamp, group_id, name_id, amount from (
     select timestamp, dimension_id, cast(sum(amount) as text) as amount
     from chargeback_facts join calculated_lines using (line_key)
-    where chargeback_facts.day >= $1 and chargeback_facts.day < $2 and $3::bigint is not null
+    where chargeback_facts.day >= $1 and chargeback_facts.day < $2
+      and calculated_lines.day >= $1 and calculated_lines.day < $2 and $3::bigint is not null
     group by timestamp, dimension_id
   ) as added join dimensions using (dimension_id)`;
 

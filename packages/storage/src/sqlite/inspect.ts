@@ -1,4 +1,4 @@
-import type { Inspection } from '../storage-status.ts';
+import type { Inspection } from '../inspection.ts';
 import { executedMigrations, storedOwner } from './migrate.ts';
 import { storageError } from './storage-error.ts';
 

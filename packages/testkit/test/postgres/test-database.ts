@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import './global-setup.ts';
+import type {} from './global-setup.ts';
 
 /** An empty database of one's own on the run's server. */
 export interface TestDatabase {
