@@ -1,31 +1,41 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEmitter } from '@chargeback/emitters';
-import { type RunOptions, runTenant, type TenantDefinition, type TenantRun } from '@chargeback/engine';
-import type { EcosystemPlugin, Logger } from '@chargeback/plugin-api';
+import {
+  DEFAULT_LIMITS,
+  type RunOptions,
+  runTenant,
+  type TenantDefinition,
+  type TenantRun,
+} from '@chargeback/engine';
+import type { EcosystemPlugin, Fetch, Logger, Window } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
-import { createSimulatorFetch, type MetricsModel, type SimulatorFetch } from '@chargeback/testkit';
 
-/** What is billed: a plugin with its settings, and the metrics that it finds. */
+/** What is billed: a plugin with its settings, and the simulated world that it finds. */
 export interface Shape {
   readonly plugin: EcosystemPlugin;
   readonly settings: object;
-  readonly model: MetricsModel;
+  readonly window: Window;
+  /** Default: the machine's. */
+  readonly clock?: () => Date;
+  readonly simulator: Fetch & { readonly requests: readonly { readonly bytes: number }[] };
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-/** Bills the whole of a model, from metrics to CSV. A second run on the same folder finds what the first one left. */
+/** Bills a whole window, from its source to CSV. A second run on the same folder finds what the first one left. */
 export async function billSimulated(shape: Shape, folder: string): Promise<Record<string, string | number>> {
-  const simulator = createSimulatorFetch(shape.model);
+  const { simulator } = shape;
+  const before = simulator.requests.length;
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  const run = await runTenant(tenantFor(shape, folder), optionsFor(shape, simulator));
+  const run = await runTenant(tenantFor(shape, folder), optionsFor(shape));
   const took = { cpu: process.cpuUsage(cpuBefore), wall: performance.now() - startedAt };
-  const received = simulator.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+  const requests = simulator.requests.slice(before);
+  const received = requests.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     ...figures(run, took),
-    requests: simulator.requests.length,
+    requests: requests.length,
     'received MB': Math.round(received / 1e6),
   };
 }
@@ -39,15 +49,8 @@ function tenantFor({ plugin, settings }: Shape, folder: string): TenantDefinitio
     tenantId: 'bench',
     plugin,
     settings: plugin.settings.parse(settings),
-    limits: {
-      allocationRetryLimit: 3,
-      gatherFailureThreshold: 5,
-      emptyListingThreshold: -1,
-      timeoutSeconds: 0,
-      // The simulated days do not move with the clock.
-      retentionDays: 36_500,
-      resumeAfterSeconds: null,
-    },
+    // The simulated days do not move with the clock.
+    limits: { ...DEFAULT_LIMITS, retentionDays: 36_500 },
     openStore: () =>
       openStore({
         connectionString: `sqlite:///${path.join(folder, 'bench.db')}`,
@@ -61,16 +64,17 @@ function tenantFor({ plugin, settings }: Shape, folder: string): TenantDefinitio
   };
 }
 
-function optionsFor({ model }: Shape, simulator: SimulatorFetch): RunOptions {
+function optionsFor({ window, clock = () => new Date(), simulator }: Shape): RunOptions {
   return {
-    window: model.window,
+    window,
     regather: false,
     logger: silent,
     signal: new AbortController().signal,
+    wait: waitFor,
     onProgress: () => {},
     newId: () => crypto.randomUUID(),
     host: {
-      clock: () => new Date(),
+      clock,
       fetch: simulator,
       createFetch: () => simulator,
       resolvePath: (file) => file,
@@ -98,4 +102,8 @@ function figures(
     // Kibibytes on every platform.
     'peak MB': Math.round(process.resourceUsage().maxRSS / 1024),
   };
+}
+
+async function waitFor(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal });
 }

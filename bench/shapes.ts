@@ -1,7 +1,8 @@
 import { register as registerGenericMetrics } from '@chargeback/plugin-generic-metrics';
 import { register as registerSelfManagedKafka } from '@chargeback/plugin-self-managed-kafka';
-import { kafkaScaleModel, scaleModel } from '@chargeback/testkit';
+import { createSimulatorFetch, kafkaScaleModel, scaleModel } from '@chargeback/testkit';
 import type { Shape } from './bill-simulated.ts';
+import { ccloud, ccloudLarge } from './ccloud-shapes.ts';
 
 const END = new Date('2026-07-01T00:00:00.000Z');
 const COST_TYPES = 5;
@@ -16,15 +17,19 @@ export interface ShapeSize {
 export const SHAPES = {
   'generic-metrics': { make: genericMetrics, identities: 500 },
   'self-managed-kafka': { make: selfManagedKafka, identities: 2000 },
+  ccloud: { make: ccloud, identities: 200 },
+  'ccloud-large': { make: ccloudLarge, identities: 1000 },
 } as const;
 
 export type ShapeName = keyof typeof SHAPES;
 
 /** 5 cost types, each allocated by its own usage query to every identity. */
 function genericMetrics({ identities, days }: ShapeSize): Shape {
+  const model = scaleModel({ identities, costTypes: COST_TYPES, days, endDate: END });
   return {
     plugin: registerGenericMetrics(),
-    model: scaleModel({ identities, costTypes: COST_TYPES, days, endDate: END }),
+    window: model.window,
+    simulator: createSimulatorFetch(model),
     settings: {
       cluster_id: 'bench',
       metrics,
@@ -44,9 +49,11 @@ function genericMetrics({ identities, days }: ShapeSize): Shape {
 
 /** 4 lines a day, each allocated to every principal: two by bytes, two evenly. */
 function selfManagedKafka({ identities, days }: ShapeSize): Shape {
+  const model = kafkaScaleModel({ principals: identities, days, endDate: END });
   return {
     plugin: registerSelfManagedKafka(),
-    model: kafkaScaleModel({ principals: identities, days, endDate: END }),
+    window: model.window,
+    simulator: createSimulatorFetch(model),
     settings: {
       cluster_id: 'bench',
       broker_count: 3,

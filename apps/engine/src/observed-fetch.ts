@@ -1,4 +1,4 @@
-import type { Fetch } from '@chargeback/plugin-api';
+import type { Fetch, PluginHost } from '@chargeback/plugin-api';
 
 /** How an HTTP request ended. `failed`: without an answer. `aborted`: because we no longer wanted it. */
 export type RequestOutcome =
@@ -21,6 +21,18 @@ export function observedFetch(fetch: Fetch, observe: (outcome: RequestOutcome) =
       observe(signal?.aborted ? 'aborted' : 'failed');
       throw cause;
     }
+  };
+}
+
+/** A host whose connections, also those with options of their own, tell how their requests ended. */
+export function observedHost<Host extends Pick<PluginHost, 'fetch' | 'createFetch'>>(
+  host: Host,
+  observe: (outcome: RequestOutcome) => void,
+): Host {
+  return {
+    ...host,
+    fetch: observedFetch(host.fetch, observe),
+    createFetch: (options) => observedFetch(host.createFetch(options), observe),
   };
 }
 

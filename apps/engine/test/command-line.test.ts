@@ -329,9 +329,12 @@ describe('the command line', () => {
     const readme = await readFile(path.join(repository, 'README.md'), 'utf8');
     const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
     expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
+    const env = { CCLOUD_API_KEY: 'KEY', CCLOUD_API_SECRET: 'SECRET' };
     for (const example of await readdir(path.join(repository, 'examples'))) {
       const config = path.join(repository, 'examples', example, 'config.yaml');
-      expect(await chargeback(['validate', '--config', config]), example).toMatchObject({ exitCode: 0 });
+      expect(await chargeback(['validate', '--config', config], { env }), example).toMatchObject({
+        exitCode: 0,
+      });
     }
   });
 
@@ -418,6 +421,7 @@ describe('the command line', () => {
     const list = await chargeback(['plugins', 'list', '--json'], { cwd: folder.path });
     expect(JSON.parse(list.stdout)).toMatchObject({
       plugins: [
+        { ecosystem: 'ccloud', aliases: ['confluent_cloud'] },
         { ecosystem: 'generic-metrics', aliases: ['generic_metrics_only'] },
         { ecosystem: 'self-managed-kafka', aliases: ['self_managed_kafka'] },
       ],
@@ -437,10 +441,16 @@ describe('the command line', () => {
       return rest;
     };
     expect(summary(first)).toEqual(summary(second));
-    expect(summary(first)).toMatchObject({ reconciliation: [{ difference: '0.0000', held: '0.0000' }] });
+    const addsUp = [{ difference: '0.0000', held: '0.0000' }];
+    expect(summary(first)).toMatchObject({
+      tenants: [
+        { tenant: 'nordwind', reconciliation: addsUp, problems: [] },
+        { tenant: 'lindqvist', reconciliation: addsUp, problems: [] },
+      ],
+    });
     const readable = await chargeback(['demo', '--output', 'one'], { cwd: folder.path });
     expect(readable.stdout).toMatch(
-      /Cost by team[\s\S]*Cost by product[\s\S]*How it was allocated[\s\S]*to the last digit/,
+      /Cost by team[\s\S]*Cost by product[\s\S]*How it was allocated[\s\S]*to the last digit[\s\S]*Cost by account[\s\S]*to the last digit/,
     );
   });
 });

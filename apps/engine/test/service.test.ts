@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { scaleConfigYaml, scaleModel, startPrometheusSimulator } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,6 +16,29 @@ interface Status {
   readonly next_run_at: string | null;
   readonly runs: readonly { status: string; datesCalculated: number; stages: Record<string, number> }[];
   readonly problems: readonly { code: string }[];
+}
+
+interface Health {
+  readonly healthy: boolean;
+  readonly last_runs: Readonly<Record<string, { readonly status: string }>>;
+}
+
+async function answerOf(url: string): Promise<string> {
+  try {
+    return await (await fetch(url)).text();
+  } catch {
+    return '';
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 describe('the engine as a service', () => {
@@ -70,6 +94,50 @@ describe('the engine as a service', () => {
     expect(after.runs.reduce((sum, { datesCalculated }) => sum + datesCalculated, 0)).toBeLessThanOrEqual(
       DAYS,
     );
+  });
+
+  it('serves its metrics and those of its emitters while it works', async () => {
+    const { config, out } = await prepare('served', 'features: { refresh_interval: 1 }');
+    const port = await freePort();
+    const yaml = await readFile(config, 'utf8');
+    const emitter = JSON.stringify({ type: 'prometheus', params: { output_dir: out } });
+    const withEmitter = yaml.replace(/^( *)emitters:\n( *)- /m, `$1emitters:\n$2- ${emitter}\n$2- `);
+    expect(withEmitter).not.toBe(yaml);
+    await writeFile(config, `monitoring: { port: ${port} }\n${withEmitter}`);
+    let stop = (): void => {};
+    const worker = chargeback(['worker', '--config', config], {
+      onStart: (child) => {
+        stop = () => child.kill('SIGTERM');
+      },
+    });
+    try {
+      const text = await until(
+        () => answerOf(`http://127.0.0.1:${port}/metrics`),
+        (seen) => /^chargeback_runs_total\{.*status="completed"\} [2-9]/m.test(seen),
+      );
+      expect(text).toMatch(/^chargeback_last_day_cost\{/m);
+      expect(text).toMatch(new RegExp(`^chargeback_dates\\{.*state="calculated"\\} ${DAYS}$`, 'm'));
+      expect(text).toMatch(/^chargeback_reconciliation_residue\{.*\} 0$/m);
+      expect(text).toMatch(/^chargeback_http_requests_total\{.*outcome="success"\} [1-9]/m);
+      const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      const series = samples.map((line) => line.slice(0, line.lastIndexOf(' ')));
+      expect(new Set(series).size).toBe(series.length);
+      const health = JSON.parse(await answerOf(`http://127.0.0.1:${port}/health`)) as Health;
+      expect(health.healthy).toBe(true);
+      expect(Object.values(health.last_runs).map(({ status }) => status)).toEqual(['completed']);
+    } finally {
+      stop();
+    }
+    expect((await worker).exitCode).toBe(0);
+  });
+
+  it('ends with exit code 2 when its port is taken', async () => {
+    const { config } = await prepare('taken', '');
+    const port = Number(new URL(simulator.url).port);
+    await writeFile(config, `monitoring: { port: ${port} }\n${await readFile(config, 'utf8')}`);
+    const ended = await chargeback(['worker', '--config', config]);
+    expect(ended.exitCode).toBe(2);
+    expect(ended.stderr).toContain('CB_SERVE_LISTEN');
   });
 
   it('calculates every date once, however many workers share a database', async () => {

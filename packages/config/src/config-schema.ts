@@ -43,6 +43,21 @@ const apiSchema = z.strictObject({
   request_timeout_seconds: z.int().min(1).max(300).default(30).describe('A slower answer becomes HTTP 504.'),
 });
 
+const monitoringSchema = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address that the worker listens on for GET /metrics and /health; there is no authentication.'),
+  port: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .nullish()
+    .transform((value) => value ?? null)
+    .describe('Port of it; without one nothing is served.'),
+});
+
 const storageSchema = z.strictObject({
   connection_string: z
     .string()
@@ -111,6 +126,7 @@ export const configSchema = z.strictObject({
   logging: loggingSchema.prefault({}),
   features: featuresSchema.prefault({}),
   api: apiSchema.prefault({}),
+  monitoring: monitoringSchema.prefault({}),
   plugins_path: z
     .string()
     .nullish()

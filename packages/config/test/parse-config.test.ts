@@ -75,6 +75,7 @@ describe('defaults', () => {
         max_parallel_tenants: 4,
       },
       api: { host: '0.0.0.0', port: 8080, enable_cors: false, cors_origins: [], request_timeout_seconds: 30 },
+      monitoring: { host: '127.0.0.1', port: null },
       plugins_path: null,
       plugins: [],
       tenants: {

@@ -31,6 +31,8 @@ export interface LineToAllocate {
   readonly context: ResolveContext;
   readonly route: ProductRoute;
   readonly tenantPeriod: AllocationContext['identities']['tenantPeriod'];
+  /** Only where the route follows other lines. */
+  readonly allocatedOfDay?: NonNullable<AllocationContext['allocatedOfDay']>;
   /** The part of the line that is allocated; the rest is retained. */
   readonly active: Fraction;
 }
@@ -57,12 +59,13 @@ export function allocateLine(input: LineToAllocate): AllocatedLine {
   };
 }
 
-function planOf({ context, route, tenantPeriod }: LineToAllocate): AllocationPlan {
+function planOf({ context, route, tenantPeriod, allocatedOfDay }: LineToAllocate): AllocationPlan {
   const resolution = route.resolve(context);
   const outcome = route.allocate({
     ...context,
     identities: identitySets(resolution, tenantPeriod),
     usageOwners: resolution.usageOwners ?? new Map(),
+    ...(allocatedOfDay ? { allocatedOfDay } : {}),
   });
   assertPlanShape(outcome);
   if (isStepAside(outcome)) {

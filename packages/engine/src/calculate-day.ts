@@ -16,6 +16,7 @@ import {
 import type { CalculatedLine, LineAttempts, StoredDay, StoredUsage } from '@chargeback/storage';
 import { activeFraction } from './active-fraction.ts';
 import { allocateLine } from './allocate-line.ts';
+import { AllocatedOfDay } from './allocated-of-day.ts';
 import { backOff } from './back-off.ts';
 import type { WindowInventory } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
@@ -55,9 +56,11 @@ export async function calculateDay(context: TenantContext, inputs: DayInputs): P
   const results = new Map<string, CalculatedLine>();
   const problems: Problem[] = [];
   const views = new Map<string, Promise<UsageView>>();
-  for (const line of inputs.day.lines) {
-    const outcome = await calculateLine(context, { ...inputs, line, views });
+  const others = new AllocatedOfDay();
+  for (const { line, route } of othersFirst(context, inputs.day.lines)) {
+    const outcome = await calculateLine(context, { ...inputs, line, route, views, others });
     results.set(line.lineId, outcome.result);
+    if (!route.afterOthers) others.add(outcome.result);
     if (outcome.problem) problems.push(outcome.problem);
   }
   verifyConservation(inputs.day.lines, results);
@@ -66,16 +69,31 @@ export async function calculateDay(context: TenantContext, inputs: DayInputs): P
   return { lines, problems, held: lines.some(({ state }) => state === 'held') };
 }
 
-interface LineInputs extends DayInputs {
+/** Lines that follow what others were allocated come last. */
+function othersFirst(context: TenantContext, lines: readonly BillingLineItem[]): RoutedLine[] {
+  const routed = lines.map((line) => ({
+    line,
+    route: context.wiring.route(line.productType) ?? context.wiring.fallback,
+  }));
+  const follows = ({ route }: RoutedLine): boolean => route.afterOthers === true;
+  return [...routed.filter((line) => !follows(line)), ...routed.filter(follows)];
+}
+
+interface RoutedLine {
   readonly line: BillingLineItem;
+  readonly route: ProductRoute;
+}
+
+interface LineInputs extends DayInputs, RoutedLine {
+  readonly others: AllocatedOfDay;
   readonly views: Map<string, Promise<UsageView>>;
 }
 
 async function calculateLine(context: TenantContext, inputs: LineInputs): Promise<LineOutcome> {
-  const { line, day } = inputs;
+  const { line, route, day, others } = inputs;
   const attempts = day.attempts.get(line.lineId);
+  if (route.afterOthers && others.held > 0) return held(line, attempts?.count ?? 0, followsHeld(inputs));
   try {
-    const route = context.wiring.route(line.productType) ?? context.wiring.fallback;
     const resolve = await resolveContext(context, inputs);
     const gap = missingInputs(line, route, resolve);
     const tries = gap ? countTry(context, attempts) : 0;
@@ -88,6 +106,7 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
       context: resolve,
       route,
       tenantPeriod,
+      ...(route.afterOthers ? { allocatedOfDay: () => others.weights() } : {}),
       active: activeFraction(whole ? [] : lifetimesOf(inputs), resolve.window),
     });
     return {
@@ -197,6 +216,17 @@ function gapProblem(gap: Gap, date: IsoDate, severity: Problem['severity']): Pro
 
 const NO_SAMPLES_FIX =
   'Check the query with `chargeback doctor`. Days that the metrics server no longer keeps: set lookback_days to what it keeps.';
+
+function followsHeld({ line, day, others }: LineInputs): Problem {
+  const message = `line ${line.lineId} is held: it follows what the other lines of ${day.date} were allocated, and ${others.held} of them are held`;
+  const fix = 'Nothing of its own: it is calculated as soon as those lines are.';
+  return makeProblem('CB_USAGE_INCOMPLETE', message, {
+    severity: 'error',
+    date: day.date,
+    path: line.lineId,
+    fix,
+  });
+}
 
 function held(line: BillingLineItem, attempts: number, problem: Problem): LineOutcome {
   return {

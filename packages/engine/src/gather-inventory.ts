@@ -19,7 +19,10 @@ export async function gatherInventory(context: TenantContext, problems: Problem[
     await gatherListing(context, { kind: 'resource', batches, save, problems, seenAt });
   }
   if (ecosystem.identities) {
-    const save = (batch: IdentityBatch) => store.saveIdentities(batch, seenAt);
+    const save = async (batch: IdentityBatch) => {
+      await store.saveIdentities(batch, seenAt);
+      if (batch.mentioned) await store.observeIdentities(batch.mentioned, window.start);
+    };
     const batches = ecosystem.identities(window, signal);
     await gatherListing(context, { kind: 'identity', batches, save, problems, seenAt });
   }
@@ -44,6 +47,7 @@ async function gatherListing<Batch extends ResourceBatch | IdentityBatch>(
     for await (const batch of batches) {
       await save(batch);
       for (const type of batch.authoritativeFor) types.add(type);
+      problems.push(...(batch.problems ?? []));
     }
     // Only now: a type may be listed in several batches.
     const { emptyListingThreshold: emptyThreshold } = context.limits;

@@ -52,9 +52,8 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
     (await context.store.dateStates(context.window)).map((state) => [state.date, state]),
   );
   const dates = daysOf(context.window).filter((date) => needsGathering(context, states.get(date)));
-  if (dates.length > 0 || context.ecosystem.regather === 'until_complete') {
-    await gatherInventory(context, problems);
-  }
+  const listed = dates.length > 0 || (await needsInventory(context));
+  if (listed) await gatherInventory(context, problems);
   const progress: Progress = { states, problems, observed: new Set(), answers: 0, failure: null };
   let done = 0;
   let datesGathered = 0;
@@ -68,14 +67,19 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
   await refreshDescriptions(context);
   // Problems without a day are replaced as a whole, those of days day by day.
   const dated = problems.filter(({ date }) => date !== null);
-  await context.store.saveProblems(
-    'gather',
-    [],
-    problems.filter(({ date }) => date === null),
-  );
+  if (listed) {
+    const undated = problems.filter(({ date }) => date === null);
+    await context.store.saveProblems('gather', [], undated);
+  }
   await context.store.saveProblems('gather', dates, dated);
   context.problems.push(...problems);
   return { datesGathered, failure: progress.answers > 0 ? null : progress.failure };
+}
+
+/** Within the gap a vendor's listings are left alone too, unless one of them failed. */
+async function needsInventory({ ecosystem, regather, store, window }: TenantContext): Promise<boolean> {
+  if (regather || ecosystem.regather === 'until_complete') return true;
+  return (await store.problems(window)).some(({ severity, date }) => severity === 'error' && date === null);
 }
 
 function report(context: TenantContext, at: Pick<ProgressEvent, 'done' | 'total' | 'date'>): void {

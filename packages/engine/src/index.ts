@@ -12,6 +12,7 @@ export type { ProgressEvent, ProgressListener, Stage } from './progress.ts';
 export { retentionStart } from './prune.ts';
 export { runTenant } from './run-tenant.ts';
 export {
+  DEFAULT_LIMITS,
   failedRun,
   type ProcessRegistry,
   type RunOptions,

@@ -54,7 +54,7 @@ export async function withinLimits(
 
 /** Code that does not heed its signal is left behind after a grace; without the lease it can write nothing. */
 async function orAbandoned(
-  { host }: RunOptions,
+  { wait }: RunOptions,
   ended: AbortSignal,
   { signal, work }: { signal: AbortSignal; work: Promise<void> },
 ): Promise<void> {
@@ -62,7 +62,7 @@ async function orAbandoned(
     signal.addEventListener(
       'abort',
       () => {
-        host.sleep(GRACE_MILLISECONDS, ended).then(
+        wait(GRACE_MILLISECONDS, ended).then(
           () => reject(signal.reason),
           () => {},
         );
@@ -106,9 +106,9 @@ async function keepLease(
 }
 
 /** False when the run ended first. */
-async function slept({ host }: RunOptions, milliseconds: number, ended: AbortSignal): Promise<boolean> {
+async function slept({ wait }: RunOptions, milliseconds: number, ended: AbortSignal): Promise<boolean> {
   try {
-    await host.sleep(milliseconds, ended);
+    await wait(milliseconds, ended);
     return !ended.aborted;
   } catch {
     return false;

@@ -118,8 +118,9 @@ function keptWindow(window: Window, kept: string, problems: Problem[]): Window {
 }
 
 /** Where metrics and inventory are asked and how results leave does not change who bears a cost; all else may. */
-function allocationSettings({ settings, limits }: TenantDefinition): object {
+function allocationSettings({ plugin, settings, limits }: TenantDefinition): object {
   const elsewhere = {
+    ...Object.fromEntries((plugin.connectionSettings ?? []).map((key) => [key, null])),
     emitters: null,
     chargeback_granularity: null,
     min_refresh_gap_seconds: null,

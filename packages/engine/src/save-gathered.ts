@@ -229,7 +229,9 @@ function newlyObserved(
   const describe = context.ecosystem.identityFromUsage?.bind(context.ecosystem);
   if (!describe) return [];
   const names = new Set<string>();
-  for (const { totals } of usage)
+  for (const { queryKey, totals } of usage) {
+    if (!context.wiring.namesIdentities(queryKey)) continue;
     for (const name of totals.identityIds) if (!known.has(name)) names.add(name);
+  }
   return [...names].map((name) => describe(name));
 }

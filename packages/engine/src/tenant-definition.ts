@@ -26,6 +26,16 @@ export interface TenantLimits {
   readonly resumeAfterSeconds: number | null;
 }
 
+/** The limits of a tenant that names none. */
+export const DEFAULT_LIMITS: TenantLimits = {
+  allocationRetryLimit: 3,
+  gatherFailureThreshold: 5,
+  emptyListingThreshold: -1,
+  timeoutSeconds: 3600,
+  retentionDays: 250,
+  resumeAfterSeconds: null,
+};
+
 /** One tenant, fully configured. */
 export interface TenantDefinition {
   readonly name: string;
@@ -56,6 +66,8 @@ export interface RunOptions {
   readonly patient?: boolean;
   /** Everything a plugin may use of the outside world, but for what the engine adds per tenant. */
   readonly host: Omit<PluginHost, 'signal' | 'tenantId' | 'logger'>;
+  /** Resolves after the delay, rejects when the signal aborts: for the limits of a run, not for plugins. */
+  readonly wait: PluginHost['sleep'];
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly processes?: ProcessRegistry;

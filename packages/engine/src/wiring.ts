@@ -36,6 +36,11 @@ export class Wiring {
     return this.#routes.get(productType);
   }
 
+  /** Whether the names that a usage query answers with are identities. */
+  namesIdentities(queryKey: string): boolean {
+    return this.usageQueries.find(({ key }) => key === queryKey)?.namesIdentities ?? true;
+  }
+
   productTypes(): string[] {
     return [...this.#routes.keys()].toSorted();
   }

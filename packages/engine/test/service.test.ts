@@ -61,6 +61,26 @@ describe('a tenant that runs for years', () => {
     await slow.dispose();
   });
 
+  it.each([
+    ['a day forward', 1],
+    ['a day back', -1],
+  ])('comes to the same when the clock jumps %s in the middle of a run', async (_what, direction) => {
+    const undisturbed = await TestTenant.create({ ...tenant.world });
+    await undisturbed.run(DAYS);
+    const expected = await undisturbed.withStore((store) => store.dateStates(DAYS));
+    await undisturbed.dispose();
+    tenant.world.beforeBilling = () => {
+      tenant.now = new Date(tenant.now.getTime() + direction * 86_400_000);
+    };
+    expect((await tenant.run(DAYS)).status).toBe('completed');
+    expect((await tenant.run(DAYS)).datesCalculated).toBe(0);
+    const states = await tenant.withStore((store) => store.dateStates(DAYS));
+    expect(states.map(({ calculationId }) => calculationId)).toEqual(
+      expected.map(({ calculationId }) => calculationId),
+    );
+    expect(await tenant.withStore((store) => store.lease())).toBeNull();
+  });
+
   it('is suspended after too many gathers that brought nothing, and comes back when resumed', async () => {
     tenant.limits = { ...tenant.limits, gatherFailureThreshold: 2 };
     tenant.world.beforeBilling = () => {
@@ -238,13 +258,10 @@ describe('several tenants', () => {
     const stubborn = await TestTenant.create(world({ lines: [line('2026-02-01', '3')] }));
     stubborn.limits = { ...stubborn.limits, timeoutSeconds: 1 };
     stubborn.world.waitBeforeBilling = () => new Promise<void>(() => {});
-    const sleep = stubborn.runOptions(DAYS).host.sleep;
-    const quick = (milliseconds: number, signal: AbortSignal) => sleep(Math.min(milliseconds, 300), signal);
     const options = stubborn.runOptions(DAYS);
-    const run = await runTenant(stubborn.definition(), {
-      ...options,
-      host: { ...options.host, sleep: quick },
-    });
+    const quick = (milliseconds: number, signal: AbortSignal) =>
+      options.wait(Math.min(milliseconds, 300), signal);
+    const run = await runTenant(stubborn.definition(), { ...options, wait: quick });
     expect(run.status).toBe('timed_out');
     await stubborn.dispose();
   });

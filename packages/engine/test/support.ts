@@ -16,6 +16,7 @@ import {
   type Logger,
   type PluginSettingsBase,
   pluginSettingsBaseSchema,
+  type Problem,
   type ProductRoute,
   type Resource,
   startOfDay,
@@ -26,6 +27,7 @@ import { openStore, type Store } from '@chargeback/storage';
 import { createTestSchema, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
 import {
   type ConfiguredEmitter,
+  DEFAULT_LIMITS,
   type RunOptions,
   runTenant,
   type TenantDefinition,
@@ -85,6 +87,7 @@ export function line(date: string, cost: string, overrides: Partial<BillingLineI
 export interface World {
   lines: BillingLineItem[];
   resources: Resource[];
+  listingProblems?: Problem[];
   identities: Identity[];
   usage: UsageDay[];
   routes: ProductRoute[];
@@ -110,14 +113,7 @@ export class TestTenant {
   readonly folder: string;
   readonly world: World;
   settings: PluginSettingsBase;
-  limits: TenantLimits = {
-    allocationRetryLimit: 3,
-    gatherFailureThreshold: 5,
-    emptyListingThreshold: -1,
-    timeoutSeconds: 0,
-    retentionDays: 250,
-    resumeAfterSeconds: null,
-  };
+  limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
   /** Longer than the longest back-off, so that every run is a try that counts. */
@@ -160,15 +156,16 @@ export class TestTenant {
       logger: silentLogger,
       onProgress: () => {},
       newId: randomUUID,
+      wait: async (milliseconds, signal) => {
+        await setTimeout(milliseconds, undefined, { signal });
+      },
       host: {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),
         createFetch: () => () => Promise.reject(new Error('no network in this test')),
         resolvePath: (file) => file,
         random: () => 0.5,
-        sleep: async (milliseconds, signal) => {
-          await setTimeout(milliseconds, undefined, { signal });
-        },
+        sleep: () => Promise.resolve(),
         concurrency: 4,
       },
     };
@@ -229,7 +226,8 @@ function ecosystemOf(world: World): Ecosystem {
       yield { window, lines: inside, problems: [] };
     },
     async *resources() {
-      yield { authoritativeFor: ['cluster'], resources: world.resources };
+      const problems = world.listingProblems ?? [];
+      yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },
     async *identities() {
       yield { authoritativeFor: ['principal'], identities: world.identities };

@@ -15,6 +15,10 @@ export const ALLOCATION_DETAILS = {
   USING_DEFAULT_ALLOCATOR: 'The product type is charged to its resource by definition.',
   USING_UNKNOWN_ALLOCATOR: 'The product type is not known; charged to its resource.',
   CLUSTER_LINKING_COST: 'Cluster linking is charged to its resource.',
+  ORG_WIDE_COST:
+    'A cost of the whole organization, kept with UNALLOCATED because nobody in particular caused it.',
+  PROPORTIONAL_TO_ALLOCATED: 'In proportion to what the other lines of the day were allocated.',
+  NO_OTHER_COST_ALLOCATED: 'No other line of the day was allocated to anybody.',
   ALLOCATION_FAILED: 'The allocator failed until the retry limit was reached.',
 } as const;
 

@@ -53,6 +53,11 @@ export interface AllocationContext extends ResolveContext {
   readonly identities: IdentitySets;
   /** See {@link IdentityResolution.usageOwners}; empty when the resolver named none. */
   readonly usageOwners: ReadonlyMap<string, string>;
+  /**
+   * What the other lines of the line's day were allocated: ledger units per identity, in order of id. Only
+   * identities with more than zero, never UNALLOCATED. Present where the route says `afterOthers`.
+   */
+  readonly allocatedOfDay?: () => ReadonlyMap<string, Weight>;
 }
 
 export interface Recipient {
@@ -107,4 +112,9 @@ export interface ProductRoute {
   readonly usage: readonly UsageQuery[];
   readonly resolve: IdentityResolver;
   readonly allocate: CostAllocator;
+  /**
+   * True when the allocator follows what other lines were allocated. Its lines are calculated after all other
+   * lines of their day, and wait as long as one of those is held. Such lines do not see each other.
+   */
+  readonly afterOthers?: boolean;
 }

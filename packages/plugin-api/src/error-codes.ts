@@ -1,3 +1,4 @@
+// oxlint-disable max-lines -- a data table
 /** What a code says about how the process ends: 1 will be retried, 2 needs a new configuration, 3 is ours. */
 export type ExitCode = 1 | 2 | 3;
 
@@ -179,6 +180,59 @@ export const ERROR_CODES = {
     'Aggregate in the query, or raise metrics.max_response_bytes.',
   ),
 
+  // A vendor's API
+  CB_SOURCE_UNREACHABLE: entry(
+    1,
+    "The vendor's API could not be reached.",
+    'Check the base URL, the network and a proxy in between.',
+  ),
+  CB_SOURCE_TIMEOUT: entry(
+    1,
+    "The vendor's API did not answer in time.",
+    'Raise timeout_seconds; the request is made again at the next run.',
+  ),
+  CB_SOURCE_AUTH: entry(
+    1,
+    "The vendor's API does not accept the credentials.",
+    'Check key and secret; a key that was deleted or has expired must be replaced.',
+  ),
+  CB_SOURCE_FORBIDDEN: entry(
+    1,
+    "The credentials are known but may not ask this of the vendor's API.",
+    'Give the owner of the key the role that the request needs.',
+  ),
+  CB_SOURCE_NOT_FOUND: entry(
+    1,
+    "The vendor's API does not know an address that must exist.",
+    'Check the base URL; an empty answer is not assumed.',
+  ),
+  CB_SOURCE_RATE_LIMITED: entry(
+    1,
+    "The vendor's API kept asking to slow down.",
+    'Lower requests_per_second; the request is made again at the next run.',
+  ),
+  CB_SOURCE_SERVER: entry(
+    1,
+    "The vendor's API answered with an error of its own.",
+    "Look at the vendor's status page; the request is made again at the next run.",
+  ),
+  CB_SOURCE_REQUEST: entry(
+    1,
+    "The vendor's API rejected a request.",
+    'Look into the message; correct the setting it speaks of.',
+  ),
+  CB_SOURCE_ANSWER: entry(
+    1,
+    "An answer of the vendor's API cannot be understood.",
+    'Point the base URL at the API itself; if it does, report this as a defect, with the message.',
+  ),
+  CB_SOURCE_PAGING: entry(
+    1,
+    'The pages of a listing do not come to an end or lead to another server.',
+    'The listing is asked for again at the next run; nothing of it was used.',
+  ),
+  CB_SOURCE_TOO_LARGE: entry(1, 'An answer is larger than the bound.', 'Raise max_response_bytes.'),
+
   // Usage and coverage
   CB_USAGE_INCOMPLETE: entry(
     1,
@@ -197,10 +251,35 @@ export const ERROR_CODES = {
     'A listing names nothing of a type of which things are known.',
     'Check the rights of the credentials. When everything is really gone, set zero_gather_deletion_threshold.',
   ),
+  CB_BILLING_AMOUNT: entry(
+    1,
+    'An amount of a bill is not a decimal number that fits the ledger; the date is held.',
+    'Ask the vendor to mend the row; the date is gathered again at the next run.',
+  ),
+  CB_BILLING_ROW: entry(
+    1,
+    'A row of a bill does not say what it is for, or contradicts itself; the dates it may belong to are held.',
+    'Ask the vendor to mend the row; the dates are gathered again at the next run.',
+  ),
+  CB_BILLING_DUPLICATE: entry(
+    1,
+    'Rows of a bill share an id.',
+    'Nothing needs doing where the rows are the same; otherwise ask the vendor which one counts.',
+  ),
+  CB_BILLING_HISTORY: entry(
+    1,
+    'Dates lie further back than the vendor keeps bills.',
+    'Lower lookback_days; what was stored stays.',
+  ),
   CB_INVENTORY_GATHER: entry(
     1,
     'Resources or identities could not be listed.',
     'Mend the cause shown; what was known stays known.',
+  ),
+  CB_INVENTORY_CREDENTIALS: entry(
+    1,
+    'A part of the inventory needs credentials of its own, and none are configured.',
+    'Add the credentials, or leave the type out.',
   ),
   CB_LINE_INVALID: entry(
     1,

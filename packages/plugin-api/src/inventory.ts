@@ -1,4 +1,5 @@
 import type { Metadata } from './json.ts';
+import type { Problem } from './problem.ts';
 
 /** A thing that costs money or holds things that do. */
 export interface Resource {
@@ -24,16 +25,25 @@ export interface Identity {
   readonly metadata: Metadata;
 }
 
-/** Resources of one listing that succeeded, with the types it is authoritative for. */
-export interface ResourceBatch {
+/** What one or more listings brought. */
+export interface ListingBatch {
+  /** The types whose listing succeeded as a whole: what it does not name is gone. */
   readonly authoritativeFor: readonly string[];
+  /** Listings that failed, in part or altogether: their types are not among those above. */
+  readonly problems?: readonly Problem[];
+}
+
+export interface ResourceBatch extends ListingBatch {
   readonly resources: readonly Resource[];
 }
 
-/** Identities of one listing that succeeded, with the types it is authoritative for. */
-export interface IdentityBatch {
-  readonly authoritativeFor: readonly string[];
+export interface IdentityBatch extends ListingBatch {
   readonly identities: readonly Identity[];
+  /**
+   * Named by something that was listed, such as an owner, and in no listing themselves: stored where nothing
+   * is known of them yet, so that what a listing said once stays.
+   */
+  readonly mentioned?: readonly Identity[];
 }
 
 /** Receives what nobody can be given. Never deleted, never part of `tenant_period`. */

@@ -47,7 +47,8 @@ export interface Ecosystem extends AsyncDisposable {
   readonly fallback: ProductRoute;
   /**
    * `until_complete`: a day whose inputs are complete never changes at its source (metrics).
-   * `always`: the source restates days inside the lookback (a vendor's bill).
+   * `always`: the source restates days inside the lookback (a vendor's bill); usage that was stored whole is
+   * not asked for again.
    */
   readonly regather: 'until_complete' | 'always';
   /** The settings that decide what is gathered. When they change, the source is asked again. No secrets. */
@@ -57,7 +58,10 @@ export interface Ecosystem extends AsyncDisposable {
    * batches cover the window; a window that failed is a batch with a problem of severity `error`.
    */
   billing(window: Window, signal: AbortSignal): AsyncIterable<BillingBatch>;
-  /** A batch names the types it is authoritative for; a listing that failed yields no batch and throws. */
+  /**
+   * A batch names the types it is authoritative for. A listing that failed is a problem of its batch, so that
+   * the others go on; what throws ends the iteration.
+   */
   resources?(window: Window, signal: AbortSignal): AsyncIterable<ResourceBatch>;
   identities?(window: Window, signal: AbortSignal): AsyncIterable<IdentityBatch>;
   readonly metrics?: MetricsSource;
@@ -77,6 +81,8 @@ export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSet
   readonly version?: string;
   /** Strict: an unknown key is an error. Extends the shape of `pluginSettingsBaseSchema`. */
   readonly settings: z.ZodType<Settings>;
+  /** Top-level settings that say only where and how the source is reached: changing them calculates nothing anew. */
+  readonly connectionSettings?: readonly string[];
   /** Connects. The settings have been parsed by the schema above. */
   create(settings: Settings, host: PluginHost): Promise<Ecosystem>;
 }

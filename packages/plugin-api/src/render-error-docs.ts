@@ -6,6 +6,7 @@ const AREAS: readonly (readonly [title: string, prefixes: readonly string[]])[] 
   ['Configuration', ['CB_CONFIG_']],
   ['Plugins', ['CB_PLUGIN_', 'CB_OVERRIDE_']],
   ['Metrics', ['CB_METRICS_', 'CB_USAGE_']],
+  ["A vendor's API", ['CB_SOURCE_']],
   [
     'Billing and allocation',
     ['CB_BILLING_', 'CB_INVENTORY_', 'CB_LINE_', 'CB_ALLOCATION_', 'CB_GRANULARITY_'],

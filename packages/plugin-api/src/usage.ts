@@ -14,6 +14,11 @@ export interface UsageQuery {
   readonly reduce: 'sum' | 'mean' | 'max';
   readonly identityLabel: string;
   /**
+   * False when that label does not name identities but things, such as jobs, that a resolver knows the owners
+   * of: no identity is recorded for them. Default true.
+   */
+  readonly namesIdentities?: boolean;
+  /**
    * `every_instant` (the default): an instant without a sample lowers the coverage. `any_instant`: the query
    * only asks who exists, so one instant that answered makes the day whole.
    */

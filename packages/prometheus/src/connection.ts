@@ -17,7 +17,8 @@ const OWN_HEADERS = new Set([
   'upgrade',
 ]);
 
-const urlSchema = z.string().superRefine((text, issues) => {
+/** Base URL of a server: http or https, without credentials, query or fragment. */
+export const serverUrlSchema = z.string().superRefine((text, issues) => {
   const complain = (message: string): void => {
     issues.addIssue({ code: 'custom', message });
   };
@@ -55,7 +56,7 @@ const headersSchema = z.record(z.string(), z.string()).superRefine((headers, iss
 export const metricsConnectionSchema = z
   .strictObject({
     type: z.literal('prometheus').default('prometheus'),
-    url: urlSchema.describe('Base URL; a path prefix is kept.'),
+    url: serverUrlSchema.describe('Base URL; a path prefix is kept.'),
     auth_type: z.enum(['none', 'basic', 'bearer']).default('none'),
     username: z.string().min(1).nullish(),
     password: z.string().min(1).nullish(),

@@ -1,4 +1,3 @@
-export { type MetricsConnection, metricsConnectionSchema } from './connection.ts';
 export {
   constructLine,
   type ConstructedLine,
@@ -6,6 +5,7 @@ export {
   type LineToConstruct,
 } from './construct-line.ts';
 export { currencySchema } from './currency-schema.ts';
+export { type MetricsConnection, metricsConnectionSchema, serverUrlSchema } from './connection.ts';
 export { type DailyTotal, type DailyTotalQuery, fetchDailyTotals } from './daily-totals.ts';
 export { escapeLabelValue, injectMatcher, labelMatcher } from './label-matcher.ts';
 export { type IdentityList, listedIdentities, mappedTeam } from './listed-identities.ts';
@@ -18,7 +18,16 @@ export {
   type RangeRequest,
 } from './prometheus-client.ts';
 export { ownStepProblem, type QueryRange, queryRanges, rateProblem, stepOf } from './query-ranges.ts';
-export type { RangeAnswer } from './range-answer.ts';
 export { rateSchema } from './rate-schema.ts';
+export { quoteWithout } from './quote-server.ts';
+export type { RangeAnswer } from './range-answer.ts';
+export { readBounded } from './read-bounded.ts';
+export {
+  type Attempt,
+  createRetrier,
+  parseRetryAfter,
+  type Retrier,
+  type RetryableFailure,
+} from './retrier.ts';
 export type { RangeSeries } from './scan-matrix.ts';
 export { staticIdentitiesSchema } from './static-identities-schema.ts';

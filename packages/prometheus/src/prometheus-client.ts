@@ -1,9 +1,9 @@
-import type { ChargebackError, Logger, PluginHost } from '@chargeback/plugin-api';
-import pLimit from 'p-limit';
+import type { Logger, PluginHost } from '@chargeback/plugin-api';
 import type { MetricsConnection } from './connection.ts';
 import { quoteFor } from './quote-server.ts';
 import { parseAnswer, type RangeAnswer } from './range-answer.ts';
-import { type Attempt, type QueryRequest, sendQuery } from './send-query.ts';
+import { createRetrier } from './retrier.ts';
+import { type QueryRequest, sendQuery } from './send-query.ts';
 
 const FIRST_BACK_OFF = 1000;
 /** Neither back-off nor a server's Retry-After makes a try wait longer. */
@@ -39,7 +39,17 @@ export function createPrometheusClient(
   host: PrometheusHost,
 ): PrometheusClient {
   const fetch = host.createFetch(connection.ca_file ? { caFile: connection.ca_file } : {});
-  const limit = pLimit(connection.max_in_flight);
+  const retry = createRetrier(
+    {
+      maxInFlight: connection.max_in_flight,
+      maxAttempts: connection.max_attempts,
+      waitAfter: ({ retryAfter }, attempt) => {
+        const backOff = FIRST_BACK_OFF * 2 ** (attempt - 1) * (0.5 + host.random());
+        return Math.min(Math.max(retryAfter ?? 0, backOff), LONGEST_WAIT);
+      },
+    },
+    host,
+  );
   const { host: server } = new URL(connection.url);
   const about = (expression: string): string => {
     const shown = expression.length > SHOWN_QUERY ? `${expression.slice(0, SHOWN_QUERY)}…` : expression;
@@ -47,16 +57,11 @@ export function createPrometheusClient(
   };
   const quote = quoteFor(connection);
   const ask = async (request: QueryRequest, signal: AbortSignal): Promise<RangeAnswer> => {
-    // The place is free while a try backs off.
-    const attempt = (): Promise<Attempt> =>
-      orAborted(
-        limit(() => sendQuery(connection, request, { fetch, signal, now: host.clock() })),
-        signal,
-      );
-    return parseAnswer(
-      await withRetries(attempt, { attempts: connection.max_attempts, host, signal }),
-      request.asked,
+    const body = await retry(
+      () => sendQuery(connection, request, { fetch, signal, now: host.clock() }),
+      signal,
     );
+    return parseAnswer(body, request.asked);
   };
   return {
     queryRange: ({ expression, start, end, stepSeconds }, signal) =>
@@ -83,43 +88,6 @@ export function createPrometheusClient(
         signal,
       ),
   };
-}
-
-interface RetryContext {
-  readonly attempts: number;
-  readonly host: PrometheusHost;
-  readonly signal: AbortSignal;
-}
-
-/** Own loop, because the retry libraries sleep on the global clock, which is not ours to use. */
-async function withRetries(
-  attempt: () => Promise<Attempt>,
-  { attempts, host, signal }: RetryContext,
-): Promise<Buffer> {
-  for (let number = 1; ; number += 1) {
-    signal.throwIfAborted();
-    const outcome = await attempt();
-    if ('body' in outcome) return outcome.body;
-    if (number >= attempts) throw exhausted(outcome.error, attempts);
-    const backOff = FIRST_BACK_OFF * 2 ** (number - 1) * (0.5 + host.random());
-    const wait = Math.min(Math.max(outcome.retryAfter ?? 0, backOff), LONGEST_WAIT);
-    host.logger.debug({ attempt: number, wait, code: outcome.error.code }, 'metrics query is tried again');
-    await host.sleep(wait, signal);
-  }
-}
-
-function exhausted(error: ChargebackError, attempts: number): ChargebackError {
-  if (attempts > 1) error.message += ` (after ${attempts} tries)`;
-  return error;
-}
-
-/** Rejects at once when the signal aborts, also while the work still waits for its place. */
-function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
 
 function seconds(instant: Date): string {

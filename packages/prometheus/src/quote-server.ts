@@ -12,7 +12,12 @@ export function quoteFor(connection: MetricsConnection): (text: string) => strin
   const { username, password, bearer_token: token, headers } = connection;
   const pair = password ? Buffer.from(`${username}:${password}`, 'utf8').toString('base64') : null;
   const values = Object.values(headers).filter((value) => value.length >= SHORTEST_SECRET_HEADER);
-  const secrets = [password, token, pair, ...values]
+  return quoteWithout([password, token, pair, ...values]);
+}
+
+/** Replaces secrets in words that come from outside, and cuts them to a length that fits a message. */
+export function quoteWithout(all: readonly (string | null | undefined)[]): (text: string) => string {
+  const secrets = all
     .filter((secret): secret is string => Boolean(secret))
     // A secret that holds another one goes first, so that nothing of it stays.
     .toSorted((left, right) => right.length - left.length);

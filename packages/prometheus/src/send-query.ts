@@ -1,15 +1,8 @@
 import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
 import type { MetricsConnection } from './connection.ts';
 import { type Asked, errorMessage } from './range-answer.ts';
-
-/** An attempt that failed in a way that another one may not. */
-export interface RetryableFailure {
-  readonly error: ChargebackError;
-  /** What the server asked for, in milliseconds. */
-  readonly retryAfter: number | null;
-}
-
-export type Attempt = { readonly body: Buffer } | RetryableFailure;
+import { readBounded } from './read-bounded.ts';
+import { type Attempt, parseRetryAfter, type RetryableFailure } from './retrier.ts';
 
 export interface QueryRequest {
   /** `query_range` or `query`. */
@@ -28,7 +21,7 @@ export async function sendQuery(
   connection: MetricsConnection,
   request: QueryRequest,
   context: { fetch: Fetch; signal: AbortSignal; now: Date },
-): Promise<Attempt> {
+): Promise<Attempt<Buffer>> {
   const timeout = AbortSignal.timeout(connection.timeout_seconds * 1000);
   const signal = AbortSignal.any([context.signal, timeout]);
   try {
@@ -40,8 +33,14 @@ export async function sendQuery(
       redirect: 'manual',
       signal,
     });
-    const body = await readBounded(response, connection.max_response_bytes, request.asked.about);
-    return response.ok ? { body } : failureOf(response, body, { asked: request.asked, now: context.now });
+    const body = await readBounded(response, connection.max_response_bytes);
+    if (body === null) {
+      const message = `${request.asked.about}: the answer exceeds ${connection.max_response_bytes} bytes`;
+      throw new ChargebackError('CB_METRICS_TOO_LARGE', message);
+    }
+    return response.ok
+      ? { result: body }
+      : failureOf(response, body, { asked: request.asked, now: context.now });
   } catch (cause) {
     context.signal.throwIfAborted();
     if (ChargebackError.isInstance(cause)) throw cause;
@@ -74,23 +73,11 @@ function headersOf(connection: MetricsConnection): Record<string, string> {
   };
 }
 
-async function readBounded(response: Response, limit: number, about: string): Promise<Buffer> {
-  if (!response.body) return Buffer.alloc(0);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > limit)
-      throw new ChargebackError('CB_METRICS_TOO_LARGE', `${about}: the answer exceeds ${limit} bytes`);
-    chunks.push(chunk);
-  }
-  const [only] = chunks;
-  return only && chunks.length === 1
-    ? Buffer.from(only.buffer, only.byteOffset, size)
-    : Buffer.concat(chunks);
-}
-
-function failureOf(response: Response, body: Buffer, { asked, now }: { asked: Asked; now: Date }): Attempt {
+function failureOf(
+  response: Response,
+  body: Buffer,
+  { asked, now }: { asked: Asked; now: Date },
+): RetryableFailure {
   const { status } = response;
   const said = errorMessage(body);
   const message = `${asked.about}: HTTP ${status}${said === undefined ? '' : ` ${asked.quote(said)}`}`;
@@ -118,7 +105,7 @@ function failureOf(response: Response, body: Buffer, { asked, now }: { asked: As
         : 'CB_METRICS_SERVER';
   return {
     error: new ChargebackError(code, message),
-    retryAfter: retryAfter(response.headers.get('retry-after'), now),
+    retryAfter: parseRetryAfter(response.headers.get('retry-after'), now),
   };
 }
 
@@ -128,14 +115,6 @@ function redirectTarget(response: Response): string | null {
   if (location === null || !URL.canParse(location, response.url)) return null;
   const { protocol, host, pathname } = new URL(location, response.url);
   return `${protocol}//${host}${pathname}`;
-}
-
-/** Seconds or an HTTP date, in milliseconds from now; null when absent or not readable. */
-function retryAfter(header: string | null, now: Date): number | null {
-  if (header === null) return null;
-  if (/^\d+(\.\d+)?$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
-  return Number.isNaN(date) ? null : Math.max(0, date - now.getTime());
 }
 
 function networkError(

@@ -1,3 +1,29 @@
+export type { ConfluentEndpoint, ConfluentRequest } from './confluent/api-answer.ts';
+export type {
+  ConfluentControl,
+  ConfluentSimulatorOptions,
+  RecordedConfluentRequest,
+} from './confluent/confluent-core.ts';
+export {
+  type ConfluentFault,
+  type ConfluentFaultEffect,
+  type ConfluentFaultPlan,
+  to,
+  withField,
+} from './confluent/confluent-faults.ts';
+export { type ConfluentFetch, createConfluentFetch } from './confluent/confluent-fetch.ts';
+export { type ConfluentSimulator, startConfluentSimulator } from './confluent/confluent-simulator.ts';
+export { confluentMetrics, type ConfluentMetricsOptions } from './confluent/confluent-metrics.ts';
+export { costsOfDay, costsVisibleAt } from './confluent/daily-costs.ts';
+export { confluentOrganization } from './confluent/make-organization.ts';
+export {
+  fictionalOrganization,
+  type FictionalOrganization,
+  type FictionalOrganizationOptions,
+} from './confluent/fictional-organization.ts';
+export type { ConfluentOrganization } from './confluent/organization.ts';
+export type { ConfluentOrganizationOptions } from './confluent/organization-shape.ts';
+export type { SimulatedCost } from './confluent/simulated-cost.ts';
 export type { Fault, FaultEffect, FaultPlan } from './simulator/faults.ts';
 export {
   fictionalCompany,
@@ -19,6 +45,7 @@ export { scaleConfigYaml, scaleModel, type ScaleOptions, scaleRowsPerDay } from 
 export type { SimulatorControl, SimulatorOptions } from './simulator/simulator-core.ts';
 export { createSimulatorFetch, type SimulatorFetch } from './simulator/simulator-fetch.ts';
 export type { RecordedRequest, SimulatorRequest } from './simulator/simulator-request.ts';
+export { tenantsYaml, type YamlMap, type YamlValue } from './simulator/yaml-text.ts';
 export { testStorage } from './test-storage.ts';
 export type { MadeStore, MakeStore, TestRunner } from './storage-suite/store-test.ts';
 export {

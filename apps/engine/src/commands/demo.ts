@@ -1,9 +1,20 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { exitCodeOf } from '@chargeback/engine';
-import { ChargebackError } from '@chargeback/plugin-api';
-import { createSimulatorFetch, fictionalCompany } from '@chargeback/testkit';
-import { renderDemoSummary, demoSummaryJson, type DemoResult } from '../output/demo-summary.ts';
+import { ChargebackError, type Fetch } from '@chargeback/plugin-api';
+import {
+  createConfluentFetch,
+  createSimulatorFetch,
+  fictionalCompany,
+  fictionalOrganization,
+  tenantsYaml,
+} from '@chargeback/testkit';
+import {
+  type DemoResult,
+  demoSummaryJson,
+  type DemoTenant,
+  renderDemoSummary,
+} from '../output/demo-summary.ts';
 import { openSession, type ProcessContext } from '../session.ts';
 import { configureTenants } from '../tenants.ts';
 import { runWindow } from '../window.ts';
@@ -14,11 +25,11 @@ export interface DemoOptions {
   readonly json?: boolean;
 }
 
-/** The demo's "now": fixed, so that everyone sees the same numbers. */
+/** The demo's "now": it always begins then, so that everyone sees the same numbers. */
 const NOW = new Date('2026-07-02T06:00:00.000Z');
-const DAYS = 30;
-const SEED = 20_260_701;
-const SIMULATOR_URL = 'http://prometheus.demo.invalid';
+const MONTH = { days: 30, endDate: new Date('2026-07-01T00:00:00.000Z'), seed: 20_260_701 };
+const PROMETHEUS_URL = 'http://prometheus.demo.invalid';
+const CONFLUENT_URL = 'http://confluent.demo.invalid';
 
 const MARKER = '.chargeback-demo';
 
@@ -42,8 +53,9 @@ async function clearFolder(folder: string): Promise<void> {
 const OTHER_FOLDER = 'Choose an empty folder, or one that does not exist yet.';
 
 /**
- * `chargeback demo`: the real engine on a real database, against a simulated Prometheus that holds a month
- * of a small fictional company. Leaves configuration, database and CSV files to look at.
+ * `chargeback demo`: the real engine on real databases, against a simulated Prometheus and a simulated Confluent
+ * Cloud that hold a month of two small fictional companies. Leaves configuration, databases and CSV files to
+ * look at.
  */
 export async function demo(
   options: DemoOptions,
@@ -51,30 +63,28 @@ export async function demo(
   signal: AbortSignal,
 ): Promise<number> {
   const folder = path.resolve(context.cwd(), options.output);
-  const csvFolder = path.join(folder, 'csv');
   await clearFolder(folder);
-  await mkdir(csvFolder, { recursive: true });
+  await mkdir(folder, { recursive: true });
   await writeFile(
     path.join(folder, MARKER),
     'Everything in this folder is written by the demo, and removed by the next one.\n',
   );
-  const company = fictionalCompany({ seed: SEED, days: DAYS, endDate: new Date(Date.UTC(2026, 6, 1)) });
-  const config = path.join(folder, 'config.yaml');
-  const paths = { outputDirectory: csvFolder, database: path.join(folder, 'chargeback.db') };
-  await writeFile(config, `logging: { level: WARNING }\n${company.configYaml(SIMULATOR_URL, paths)}`);
-
-  const session = await openSession({ config }, context);
+  const world = await makeWorld(folder);
+  const session = await openSession({ config: world.config }, context);
   const tenants = configureTenants(session);
-  const host = { clock: () => NOW, fetch: createSimulatorFetch(company.model) };
   const startedAt = performance.now();
+  const host = { clock: () => new Date(NOW.getTime() + performance.now() - startedAt), fetch: world.fetch };
   const runs = await execute(session, tenants, { context, signal, host, json: options.json ?? false });
-  const [tenant] = tenants.definitions;
-  if (!tenant) return exitCodeOf(runs);
-  await using store = await tenant.openStore();
+  await using stores = new AsyncDisposableStack();
+  const results: DemoTenant[] = [];
+  for (const tenant of tenants.definitions) {
+    const run = runs.find(({ tenant: name }) => name === tenant.name);
+    if (!run) continue;
+    const store = stores.use(await tenant.openStore());
+    results.push({ run, store, window: runWindow(tenant.config, {}, NOW) });
+  }
   const result: DemoResult = {
-    runs,
-    store,
-    window: runWindow(tenant.config, {}, NOW),
+    tenants: results,
     folder,
     displayFolder: path.relative(context.cwd(), folder) || '.',
     seconds: (performance.now() - startedAt) / 1000,
@@ -83,4 +93,34 @@ export async function demo(
     options.json ? await demoSummaryJson(result) : await renderDemoSummary(result, context.stdout),
   );
   return exitCodeOf(runs);
+}
+
+interface World {
+  /** Configuration file that bills it. */
+  readonly config: string;
+  readonly fetch: Fetch;
+}
+
+/** Two companies, and the simulators that know them. */
+async function makeWorld(folder: string): Promise<World> {
+  const company = fictionalCompany(MONTH);
+  const cloud = fictionalOrganization(MONTH);
+  const pathsOf = async (name: string) => {
+    const outputDirectory = path.join(folder, 'csv', name);
+    await mkdir(outputDirectory, { recursive: true });
+    return { outputDirectory, database: path.join(folder, `${name}.db`) };
+  };
+  const config = path.join(folder, 'config.yaml');
+  const text = tenantsYaml({
+    ...company.tenant(PROMETHEUS_URL, await pathsOf('nordwind')),
+    ...cloud.tenant(CONFLUENT_URL, await pathsOf('lindqvist')),
+  });
+  await writeFile(config, `logging: { level: WARNING }\n${text}`);
+  const prometheus = createSimulatorFetch(company.model);
+  const confluent = createConfluentFetch({ organization: cloud.organization, clock: () => NOW });
+  const fetch: Fetch = (input, init) => {
+    const { origin } = new URL(input instanceof Request ? input.url : input);
+    return (origin === CONFLUENT_URL ? confluent : prometheus)(input, init);
+  };
+  return { config, fetch };
 }

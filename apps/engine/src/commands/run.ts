@@ -1,7 +1,9 @@
 import { exitCodeOf, failedRun, runTenants, type TenantRun } from '@chargeback/engine';
 import { ChargebackError } from '@chargeback/plugin-api';
+import type { ObservedRequest } from '../health-metrics.ts';
 import { createHost, type HostOptions } from '../host.ts';
 import { processRegistry } from '../process-registry.ts';
+import { observedHost } from '../observed-fetch.ts';
 import { createProgress } from '../output/progress.ts';
 import { paintFor } from '../output/format.ts';
 import { renderRuns, renderTotals, type TenantTotals } from '../output/run-summary.ts';
@@ -63,6 +65,7 @@ export interface ExecuteOptions extends DateRange {
   readonly signal: AbortSignal;
   /** Replaces clock and network, as the demo does. */
   readonly host?: Pick<HostOptions, 'clock' | 'fetch'>;
+  readonly observeRequest?: (request: ObservedRequest) => void;
 }
 
 /** Runs tenants with the progress display; tenants that cannot run are in the result as failed. */
@@ -88,8 +91,12 @@ export async function execute(
       regather: options.regather ?? false,
       recalculate: options.recalculate ?? false,
       patient: options.patient ?? false,
-      host: (tenant) => ({ ...host, concurrency: byName.get(tenant.name)!.config.metrics_prefetch_workers }),
+      host: ({ name: tenant }) => ({
+        ...observedHost(host, (outcome) => options.observeRequest?.({ tenant, outcome })),
+        concurrency: byName.get(tenant)!.config.metrics_prefetch_workers,
+      }),
       newId: host.newId,
+      wait: host.sleep,
       processes: processRegistry(process),
       logger,
       signal: options.signal,

@@ -2,6 +2,7 @@ import { exitCodeOf, type TenantRun } from '@chargeback/engine';
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
 import { Cron } from 'croner';
 import { createHost, type Host, type HostOptions } from '../host.ts';
+import { type Monitoring, startMonitoring } from '../monitoring.ts';
 import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
 import { configureTenants, type Tenants } from '../tenants.ts';
 import { execute } from './run.ts';
@@ -26,9 +27,10 @@ export async function worker(
   const host = createHost({ configDirectory: session.loaded.directory, ...options.host });
   const logger = session.logger.child({ module: 'worker' });
   const next = schedule(session);
+  await using monitoring = await startMonitoring({ session, tenants, clock: host.clock });
   logger.info({ tenants: tenants.definitions.map(({ name }) => name) }, 'worker started');
   for (;;) {
-    const runs = await cycle({ session, tenants, options, context, signal, logger });
+    const runs = await cycle({ session, tenants, options, context, signal, logger, monitoring });
     if (signal.aborted) break;
     if (!session.loaded.config.features.enable_periodic_refresh) return exitCodeOf(runs);
     const at = next(host.clock());
@@ -47,11 +49,15 @@ interface Cycle {
   readonly context: ProcessContext;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  readonly monitoring: Monitoring;
 }
 
-async function cycle({ session, tenants, options, context, signal, logger }: Cycle): Promise<TenantRun[]> {
+async function cycle({ session, tenants, options, ...cycled }: Cycle): Promise<TenantRun[]> {
+  const { context, signal, logger, monitoring } = cycled;
   const host = options.host === undefined ? {} : { host: options.host };
-  const runs = await execute(session, tenants, { context, signal, quiet: true, patient: true, ...host });
+  const { observeRequest } = monitoring;
+  const how = { context, signal, quiet: true, patient: true, observeRequest, ...host };
+  const runs = await execute(session, tenants, how);
   for (const run of runs) {
     const { tenant, runId, status, problems, stages, milliseconds } = run;
     const counts = {
@@ -63,6 +69,10 @@ async function cycle({ session, tenants, options, context, signal, logger }: Cyc
       pruned: run.daysPruned,
     };
     const line = { tenant, run: runId, status, ...counts, problems: problems.length, stages, milliseconds };
+    if (problems.some(({ code }) => code === 'CB_STORAGE_LEASE')) {
+      logger.info({ tenant }, 'left to the process that works on it');
+      continue;
+    }
     if (status === 'completed') logger.info(line, 'run finished');
     else
       logger.error(
@@ -70,6 +80,7 @@ async function cycle({ session, tenants, options, context, signal, logger }: Cyc
         `run ${status}: ${problems.find(({ severity }) => severity === 'error')?.message ?? ''}`,
       );
   }
+  if (!signal.aborted) await monitoring.observeRuns(runs);
   return runs;
 }
 

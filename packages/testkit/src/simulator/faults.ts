@@ -7,6 +7,7 @@ export type FaultEffect =
       readonly kind: 'status';
       readonly status: number;
       readonly retryAfter?: number | Date;
+      readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
     }
   /** Status 200 (or `status`) with `status: error` in the body. */
@@ -24,31 +25,38 @@ export type FaultEffect =
   /** A true answer with warnings that it is not whole. */
   | { readonly kind: 'warnings'; readonly warnings: readonly string[] };
 
-export interface Fault {
+/** A fault of a kind of simulator. */
+export interface PlannedFault<Request, Effect> {
   /** Which requests it hits; default: all. */
-  readonly when?: (request: SimulatorRequest) => boolean;
-  /** How many of them, after which it is healed; default: without end. */
+  readonly when?: (request: Request) => boolean;
+  /** How many of them it leaves alone first; default: none. */
+  readonly after?: number;
+  /** How many of them it hits, after which it is healed; default: without end. */
   readonly times?: number;
-  readonly effect: FaultEffect;
+  readonly effect: Effect;
 }
+
+export interface Fault extends PlannedFault<SimulatorRequest, FaultEffect> {}
 
 /** Every fault that matches a request acts on it, in this order. */
 export type FaultPlan = readonly Fault[];
 
-/** Decides what hits a request. Keeps count of the faults that heal. */
-export interface FaultInjector {
-  effectsFor(request: SimulatorRequest): FaultEffect[];
+/** Decides what hits a request. Keeps count of the faults that begin later and of those that heal. */
+export interface FaultInjector<Request, Effect> {
+  effectsFor(request: Request): Effect[];
 }
 
-export function createFaultInjector(plan: FaultPlan): FaultInjector {
-  const left = plan.map(({ times }) => times ?? Infinity);
+export function createFaultInjector<Request, Effect>(
+  plan: readonly PlannedFault<Request, Effect>[],
+): FaultInjector<Request, Effect> {
+  const seen = plan.map(() => 0);
   return {
     effectsFor(request) {
-      const effects: FaultEffect[] = [];
-      for (const [index, { when, effect }] of plan.entries()) {
-        if (left[index]! <= 0 || when?.(request) === false) continue;
-        left[index]! -= 1;
-        effects.push(effect);
+      const effects: Effect[] = [];
+      for (const [index, { when, after = 0, times = Infinity, effect }] of plan.entries()) {
+        if (when?.(request) === false) continue;
+        seen[index]! += 1;
+        if (seen[index]! > after && seen[index]! <= after + times) effects.push(effect);
       }
       return effects;
     },
@@ -81,13 +89,34 @@ export function applyFault(answer: SimulatorAnswer, effect: FaultEffect): Simula
   }
 }
 
+/** Whether nobody gets to see what the simulator would have answered. */
+export function replacesAnswer(effects: readonly { readonly kind: string }[]): boolean {
+  return effects.some(({ kind }) => REPLACING.has(kind));
+}
+
+const REPLACING = new Set(['reset', 'status', 'html', 'error']);
+
+/** Milliseconds. */
+export function delayOf(
+  effects: readonly { readonly kind: string; readonly milliseconds?: number }[],
+): number {
+  return effects.reduce((sum, { kind, milliseconds = 0 }) => sum + (kind === 'delay' ? milliseconds : 0), 0);
+}
+
 const HTML = '<!doctype html>\n<html><body><h1>502 Bad Gateway</h1></body></html>\n';
 
-function failed({ status, retryAfter, body }: Extract<FaultEffect, { kind: 'status' }>): SimulatorAnswer {
+function failed(effect: Extract<FaultEffect, { kind: 'status' }>): SimulatorAnswer {
+  const { status, retryAfter, headers, body } = effect;
   const answer = textAnswer(status, body ?? `simulated status ${status}\n`);
-  if (retryAfter === undefined) return answer;
-  const value = typeof retryAfter === 'number' ? String(retryAfter) : retryAfter.toUTCString();
-  return { ...answer, headers: { ...answer.headers, 'retry-after': value } };
+  const wait = typeof retryAfter === 'object' ? retryAfter.toUTCString() : retryAfter;
+  return {
+    ...answer,
+    headers: {
+      ...answer.headers,
+      ...headers,
+      ...(wait === undefined ? {} : { 'retry-after': String(wait) }),
+    },
+  };
 }
 
 function spoil(text: string, value: string, every: number): string {

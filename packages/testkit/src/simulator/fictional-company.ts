@@ -6,10 +6,11 @@ import {
   type CompanyPrincipal,
   type CompanyTeam,
 } from './company-principals.ts';
-import { companyYaml } from './company-yaml.ts';
+import { companyTenant } from './company-tenant.ts';
 import type { SimulatedPaths } from './generic-metrics-config.ts';
 import type { SeriesDefinition } from './metric-definition.ts';
 import { createMetricsModel, type MetricsModel } from './metrics-model.ts';
+import { tenantsYaml, type YamlMap } from './yaml-text.ts';
 
 const BYTES_PER_MIB = 1_048_576;
 const BYTES_PER_GIB = 1_073_741_824;
@@ -29,6 +30,8 @@ export interface FictionalCompany {
   readonly model: MetricsModel;
   readonly teams: readonly CompanyTeam[];
   readonly principals: readonly CompanyPrincipal[];
+  /** The company as a tenant, see {@link configYaml}. */
+  tenant(url: string, paths: SimulatedPaths): YamlMap;
   /**
    * A configuration whose bill covers exactly the days of the model when the product's clock stands anywhere on
    * the UTC day that begins at `endDate` plus one day.
@@ -79,7 +82,8 @@ export function fictionalCompany({ seed, days, endDate }: FictionalCompanyOption
     model,
     teams: COMPANY_TEAMS,
     principals: COMPANY_PRINCIPALS,
-    configYaml: (url, paths) => companyYaml(days, url, paths),
+    tenant: (url, paths) => companyTenant(days, url, paths),
+    configYaml: (url, paths) => tenantsYaml(companyTenant(days, url, paths)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { yamlText, type YamlValue } from './yaml-text.ts';
+import type { YamlMap, YamlValue } from './yaml-text.ts';
 
 /** Where a run of the product may write. */
 export interface SimulatedPaths {
@@ -18,39 +18,46 @@ export interface GenericMetricsTenant {
   readonly costTypes: readonly YamlValue[];
 }
 
-/** A configuration file with one tenant of the ecosystem `generic-metrics` and its CSV emitters. */
-export function genericMetricsYaml(tenant: GenericMetricsTenant, url: string, paths: SimulatedPaths): string {
+/** A tenant of the ecosystem `generic-metrics` with its CSV emitters, by its name. */
+export function genericMetricsTenant(
+  tenant: GenericMetricsTenant,
+  url: string,
+  paths: SimulatedPaths,
+): YamlMap {
   const { tenantId } = tenant;
-  const output = { output_dir: paths.outputDirectory };
-  return yamlText({
-    tenants: {
-      [tenantId]: {
-        ecosystem: 'generic-metrics',
-        tenant_id: tenantId,
-        lookback_days: tenant.lookbackDays,
-        cutoff_days: tenant.cutoffDays,
-        storage: { connection_string: `sqlite:///${paths.database}` },
-        plugin_settings: {
-          cluster_id: tenant.clusterId,
-          display_name: tenant.displayName,
-          metrics: { url },
-          identity_source: tenant.identitySource,
-          cost_types: tenant.costTypes,
-          emitters: [
-            {
-              type: 'csv',
-              aggregation: 'daily',
-              params: { ...output, filename_template: '{tenant_id}_{date}.csv' },
-            },
-            {
-              type: 'csv',
-              name: 'csv-monthly',
-              aggregation: 'monthly',
-              params: { ...output, filename_template: '{tenant_id}_{date}_monthly.csv' },
-            },
-          ],
-        },
+  return {
+    [tenantId]: {
+      ecosystem: 'generic-metrics',
+      tenant_id: tenantId,
+      lookback_days: tenant.lookbackDays,
+      cutoff_days: tenant.cutoffDays,
+      storage: { connection_string: `sqlite:///${paths.database}` },
+      plugin_settings: {
+        cluster_id: tenant.clusterId,
+        display_name: tenant.displayName,
+        metrics: { url },
+        identity_source: tenant.identitySource,
+        cost_types: tenant.costTypes,
+        emitters: csvEmitters(paths),
       },
     },
-  });
+  };
+}
+
+/** A file for each day, and one for each month. */
+export function csvEmitters({ outputDirectory }: SimulatedPaths): readonly YamlValue[] {
+  const output = { output_dir: outputDirectory };
+  return [
+    {
+      type: 'csv',
+      aggregation: 'daily',
+      params: { ...output, filename_template: '{tenant_id}_{date}.csv' },
+    },
+    {
+      type: 'csv',
+      name: 'csv-monthly',
+      aggregation: 'monthly',
+      params: { ...output, filename_template: '{tenant_id}_{date}_monthly.csv' },
+    },
+  ];
 }

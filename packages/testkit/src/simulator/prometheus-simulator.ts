@@ -1,14 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { setTimeout as pause } from 'node:timers/promises';
-import {
-  createSimulatorCore,
-  type SimulatorControl,
-  type SimulatorCore,
-  type SimulatorOptions,
-} from './simulator-core.ts';
+import { startLoopbackServer } from './loopback-server.ts';
+import { createSimulatorCore, type SimulatorControl, type SimulatorOptions } from './simulator-core.ts';
 
 /** A running simulator. */
 export interface PrometheusSimulator extends SimulatorControl {
@@ -21,49 +12,11 @@ export interface PrometheusSimulator extends SimulatorControl {
 /** Serves the model as a Prometheus server would, on a free port of this machine only. */
 export async function startPrometheusSimulator(options: SimulatorOptions): Promise<PrometheusSimulator> {
   const core = createSimulatorCore(options);
-  const stopping = new AbortController();
-  const server = createServer((request, response) => {
-    serve(core, { request, response, signal: stopping.signal }).catch((error: unknown) => {
-      response.destroy(error instanceof Error ? error : new Error(String(error)));
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { origin, stop } = await startLoopbackServer((request) => core.react(request));
   return {
-    url: `http://127.0.0.1:${port}${options.pathPrefix ?? ''}`,
+    url: `${origin}${options.pathPrefix ?? ''}`,
     requests: core.requests,
     setFaults: (plan) => core.setFaults(plan),
-    async stop() {
-      stopping.abort();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    stop,
   };
-}
-
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly signal: AbortSignal;
-}
-
-async function serve(core: SimulatorCore, { request, response, signal }: Exchange): Promise<void> {
-  const { delay, answer } = core.react({
-    method: request.method ?? 'GET',
-    url: new URL(request.url ?? '/', 'http://127.0.0.1'),
-    headers: Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
-    ),
-    body: await text(request),
-  });
-  if (delay > 0) await pause(delay, undefined, { signal });
-  if (answer === null) {
-    request.socket.resetAndDestroy();
-    return;
-  }
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.length });
-  response.end(answer.body);
 }

@@ -1,7 +1,8 @@
 import { MILLISECONDS_PER_DAY } from '@chargeback/plugin-api';
-import { genericMetricsYaml, type SimulatedPaths } from './generic-metrics-config.ts';
+import { genericMetricsTenant, type SimulatedPaths } from './generic-metrics-config.ts';
 import { createMetricsModel, type MetricsModel } from './metrics-model.ts';
 import { noise, seedOf } from './random.ts';
+import { tenantsYaml } from './yaml-text.ts';
 
 export interface ScaleOptions {
   /** Principals, each seen by every query. Default: 500. */
@@ -68,7 +69,7 @@ export function scaleConfigYaml(options: ScaleOptions, url: string, paths: Simul
     },
     costTypes: Array.from({ length: costTypes }, (_, index) => costType(index, index < queries)),
   };
-  return genericMetricsYaml(tenant, url, paths);
+  return tenantsYaml(genericMetricsTenant(tenant, url, paths));
 }
 
 function costType(

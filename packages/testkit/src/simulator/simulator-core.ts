@@ -1,8 +1,15 @@
-import { applyFault, createFaultInjector, type FaultEffect, type FaultPlan } from './faults.ts';
+import { applyFault, createFaultInjector, delayOf, type FaultPlan, replacesAnswer } from './faults.ts';
 import type { MetricsModel } from './metrics-model.ts';
 import { answerRequest } from './prometheus-api.ts';
 import { createQueryEngine } from './query-engine.ts';
-import type { RecordedRequest, SimulatorAnswer, SimulatorRequest } from './simulator-request.ts';
+import {
+  type IncomingRequest,
+  NO_ANSWER,
+  type RecordedRequest,
+  type SimulatorAnswer,
+  type SimulatorReaction,
+  type SimulatorRequest,
+} from './simulator-request.ts';
 
 export interface SimulatorOptions {
   readonly model: MetricsModel;
@@ -24,23 +31,9 @@ export interface SimulatorControl {
   setFaults(plan: FaultPlan): void;
 }
 
-/** One request's fate: when, and what; a null answer is a reset connection. */
-export interface SimulatorReaction {
-  readonly delay: number;
-  readonly answer: SimulatorAnswer | null;
-}
-
 /** The simulator without a transport. */
 export interface SimulatorCore extends SimulatorControl {
   react(request: IncomingRequest): SimulatorReaction;
-}
-
-export interface IncomingRequest {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  /** The body's text; empty for none. */
-  readonly body: string;
 }
 
 export function createSimulatorCore(options: SimulatorOptions): SimulatorCore {
@@ -58,11 +51,11 @@ export function createSimulatorCore(options: SimulatorOptions): SimulatorCore {
       injector = createFaultInjector(plan);
     },
     react(incoming) {
-      const request = describe(incoming, requests.length + 1);
+      const request = describeRequest(incoming, requests.length + 1);
       const effects = injector.effectsFor(request);
       const answer = effects.reduce<SimulatorAnswer | null>(
         (current, effect) => current && applyFault(current, effect),
-        needsNoAnswer(effects) ? EMPTY : answerRequest(request, api),
+        replacesAnswer(effects) ? NO_ANSWER : answerRequest(request, api),
       );
       requests.push({ ...request, status: answer?.status ?? 0, bytes: answer?.body.length ?? 0 });
       return { delay: delayOf(effects), answer };
@@ -70,20 +63,11 @@ export function createSimulatorCore(options: SimulatorOptions): SimulatorCore {
   };
 }
 
-const EMPTY: SimulatorAnswer = { status: 200, headers: {}, body: new Uint8Array(0) };
-
-function needsNoAnswer(effects: readonly FaultEffect[]): boolean {
-  return effects.some(
-    ({ kind }) => kind === 'reset' || kind === 'status' || kind === 'html' || kind === 'error',
-  );
-}
-
-function delayOf(effects: readonly FaultEffect[]): number {
-  return effects.reduce((sum, effect) => sum + (effect.kind === 'delay' ? effect.milliseconds : 0), 0);
-}
-
-/** Parameters may stand in the address or in a form; the form wins. */
-function describe({ method, url, headers, body }: IncomingRequest, number: number): SimulatorRequest {
+/** What a request asks for. Parameters may stand in the address or in a form; the form wins. */
+export function describeRequest(
+  { method, url, headers, body }: IncomingRequest,
+  number: number,
+): SimulatorRequest {
   const form = new URLSearchParams(method === 'POST' ? body : '');
   const parameter = (name: string): string | null => form.get(name) ?? url.searchParams.get(name);
   return {

@@ -1,11 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { type InProcessFetch, inProcessFetch } from './in-process-fetch.ts';
 import type { MetricsModel } from './metrics-model.ts';
 import { createSimulatorCore, type SimulatorControl, type SimulatorOptions } from './simulator-core.ts';
 
 /** A `fetch` that answers from the model, whatever the host of the address. */
-export interface SimulatorFetch extends SimulatorControl {
-  (input: string | URL | Request, init?: RequestInit): Promise<Response>;
-}
+export interface SimulatorFetch extends InProcessFetch, SimulatorControl {}
 
 /** The simulator without sockets: for benchmarks, and to show the product with nothing else running. */
 export function createSimulatorFetch(
@@ -13,50 +11,11 @@ export function createSimulatorFetch(
   options: Omit<SimulatorOptions, 'model'> = {},
 ): SimulatorFetch {
   const core = createSimulatorCore({ ...options, model });
-  const simulatorFetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
-    const request = input instanceof Request ? input : null;
-    const signal = init.signal ?? request?.signal ?? null;
-    signal?.throwIfAborted();
-    const { delay, answer } = core.react({
-      method: (init.method ?? request?.method ?? 'GET').toUpperCase(),
-      url: new URL(request?.url ?? String(input)),
-      headers: Object.fromEntries(new Headers(init.headers ?? request?.headers)),
-      body: await bodyText(init.body ?? (await request?.text())),
-    });
-    if (delay > 0) await pauseUnlessAborted(delay, signal);
-    if (answer === null) {
-      const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
-      throw new TypeError('fetch failed', { cause });
-    }
-    return new Response(streamOf(answer.body), { status: answer.status, headers: answer.headers });
-  };
-  return Object.assign(simulatorFetch, {
-    requests: core.requests,
-    setFaults: (plan: Parameters<typeof core.setFaults>[0]) => core.setFaults(plan),
-  });
-}
-
-/** The body in one piece, which unlike a plain array is not copied: answers have megabytes. */
-function streamOf(body: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(body);
-      controller.close();
+  return Object.assign(
+    inProcessFetch((request) => core.react(request)),
+    {
+      requests: core.requests,
+      setFaults: (plan: Parameters<typeof core.setFaults>[0]) => core.setFaults(plan),
     },
-  });
-}
-
-async function bodyText(body: RequestInit['body'] | undefined): Promise<string> {
-  if (body === undefined || body === null) return '';
-  if (typeof body === 'string' || body instanceof URLSearchParams) return String(body);
-  return await new Response(body).text();
-}
-
-async function pauseUnlessAborted(milliseconds: number, signal: AbortSignal | null): Promise<void> {
-  try {
-    await pause(milliseconds, undefined, signal ? { signal } : {});
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+  );
 }

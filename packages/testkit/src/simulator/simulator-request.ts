@@ -28,6 +28,25 @@ export interface SimulatorAnswer {
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
+/** What a transport hands over. */
+export interface IncomingRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body's text; empty for none. */
+  readonly body: string;
+}
+
+/** One request's fate: when, and what; a null answer is a reset connection. */
+export interface SimulatorReaction {
+  /** Milliseconds. */
+  readonly delay: number;
+  readonly answer: SimulatorAnswer | null;
+}
+
+/** Stands for an answer that a fault replaces anyway. */
+export const NO_ANSWER: SimulatorAnswer = { status: 200, headers: {}, body: new Uint8Array(0) };
+
 const encoder = new TextEncoder();
 
 export function jsonAnswer(status: number, value: unknown): SimulatorAnswer {

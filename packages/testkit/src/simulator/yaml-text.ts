@@ -1,13 +1,17 @@
 /** What a configuration is made of. */
-export type YamlValue =
-  | string
-  | number
-  | boolean
-  | readonly YamlValue[]
-  | { readonly [key: string]: YamlValue };
+export type YamlValue = string | number | boolean | readonly YamlValue[] | YamlMap;
+
+export interface YamlMap {
+  readonly [key: string]: YamlValue;
+}
 
 const PLAIN = /^[A-Za-z_/][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$/;
 const WORDS_WITH_A_MEANING = /^(true|false|null|yes|no|on|off|y|n)$/i;
+
+/** A configuration file with these tenants. */
+export function tenantsYaml(tenants: YamlMap): string {
+  return yamlText({ tenants });
+}
 
 /** Block-style YAML of plain data, readable enough to be shown to people. */
 export function yamlText(value: YamlValue, indent = ''): string {

@@ -1,10 +1,6 @@
 import { COMPANY_PRINCIPALS } from './company-principals.ts';
-import { genericMetricsYaml, type SimulatedPaths } from './generic-metrics-config.ts';
-import type { YamlValue } from './yaml-text.ts';
-
-interface YamlMap {
-  readonly [key: string]: YamlValue;
-}
+import { genericMetricsTenant, type SimulatedPaths } from './generic-metrics-config.ts';
+import type { YamlMap } from './yaml-text.ts';
 
 const RECEIVED = 'increase(platform_bytes_received_total[1h])';
 const SENT = 'increase(platform_bytes_sent_total[1h])';
@@ -20,8 +16,8 @@ const COST_TYPES: readonly YamlMap[] = [
   costType('PLATFORM_SUPPORT', '2.50', { cost_quantity: { type: 'fixed', count: 1 }, ...EVENLY }),
 ];
 
-/** The configuration of Nordwind Logistics. `days`: how many its bill covers. */
-export function companyYaml(days: number, url: string, paths: SimulatedPaths): string {
+/** Nordwind Logistics as a tenant. `days`: how many its bill covers. */
+export function companyTenant(days: number, url: string, paths: SimulatedPaths): YamlMap {
   const tenant = {
     tenantId: 'nordwind',
     lookbackDays: days + 1,
@@ -31,7 +27,7 @@ export function companyYaml(days: number, url: string, paths: SimulatedPaths): s
     identitySource: identitySource(),
     costTypes: COST_TYPES,
   };
-  return genericMetricsYaml(tenant, url, paths);
+  return genericMetricsTenant(tenant, url, paths);
 }
 
 function identitySource(): YamlMap {
