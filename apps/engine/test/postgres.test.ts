@@ -1,7 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { MILLISECONDS_PER_DAY } from '@chargeback/plugin-api';
 import {
+  confluentOrganization,
+  createConfluentFetch,
   fictionalCompany,
   postgresAvailable,
   type RealPostgres,
@@ -11,6 +14,7 @@ import {
   startRealPostgres,
 } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfluentTenant } from './confluent-support.ts';
 import { chargeback, filesIn, temporaryFolder, until } from './support.ts';
 
 const KILLS = 20;
@@ -63,6 +67,35 @@ describe.skipIf(!postgresAvailable())('the product on PostgreSQL', () => {
     } finally {
       await simulator.stop();
     }
+  }, 300_000);
+
+  it('writes the same files of a month of Confluent Cloud as on SQLite, byte for byte', async () => {
+    const organization = confluentOrganization({
+      clusters: 5,
+      serviceAccounts: 200,
+      days: 30,
+      endDate: new Date('2026-07-01T00:00:00Z'),
+    });
+    const now = new Date(organization.window.end.getTime() + 5 * MILLISECONDS_PER_DAY);
+    const files: Record<string, string>[] = [];
+    for (const database of ['sqlite', 'postgres']) {
+      const csvFolder = path.join(folder.path, `confluent-${database}`);
+      await mkdir(csvFolder);
+      const connectionString = `${server.url('postgres')}?schema=confluent`;
+      await using tenant = await ConfluentTenant.create({
+        fetch: createConfluentFetch({ organization, clock: () => now }),
+        now,
+        csvFolder,
+        settings: { metrics: { url: 'http://metrics.example/prometheus' } },
+        ...(database === 'postgres' ? { connectionString } : {}),
+      });
+      const run = await tenant.run(organization.window);
+      expect([run.datesGathered, run.problems.map(({ code }) => code)]).toEqual([30, expect.any(Array)]);
+      expect(run.rowsWritten).toBeGreaterThan(5000);
+      files.push(await filesIn(csvFolder));
+    }
+    expect(Object.keys(files[0]!).length).toBeGreaterThan(20);
+    expect(files[1]).toEqual(files[0]);
   }, 300_000);
 
   it(`ends in the same bytes when the server fails at ${KILLS} points of a run and starts again`, async () => {

@@ -1,10 +1,12 @@
 import type { TestProject } from 'vitest/node';
 import { postgresAvailable, type RealPostgres, startRealPostgres } from '../../src/index.ts';
 
+/** Connection string of the server's first database; null when there is no server. */
+export type ServerUrl = string | null;
+
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Connection string of the server's first database; null when there is no server. */
-    readonly postgres: string | null;
+    readonly postgres: ServerUrl;
   }
 }
 

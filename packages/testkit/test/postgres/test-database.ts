@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import type {} from './global-setup.ts';
+import type { ServerUrl } from './global-setup.ts';
 
 /** An empty database of one's own on the run's server. */
 export interface TestDatabase {
@@ -15,7 +15,7 @@ export function postgresRuns(): boolean {
   return inject('postgres') !== null;
 }
 
-export async function createTestDatabase(serverUrl = inject('postgres')): Promise<TestDatabase> {
+export async function createTestDatabase(serverUrl: ServerUrl = inject('postgres')): Promise<TestDatabase> {
   if (serverUrl === null) throw new Error('there is no PostgreSQL server in this run');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await administer(serverUrl, `create database ${name}`);
