@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -24,7 +24,11 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
-import { createTestSchema, type TestDatabase } from '../../testkit/test/postgres/test-database.ts';
+import {
+  administer,
+  createTestSchema,
+  type TestDatabase,
+} from '../../testkit/test/postgres/test-database.ts';
 import {
   type ConfiguredEmitter,
   DEFAULT_LIMITS,
@@ -132,6 +136,22 @@ export class TestTenant {
     this.folder = folder;
     this.world = world;
     this.settings = pluginSettingsBaseSchema.parse({ min_refresh_gap_seconds: 0 });
+  }
+
+  /** Another process of the same tenant, on the same database. */
+  twin(): TestTenant {
+    const twin = new TestTenant(this.folder, { ...this.world });
+    twin.#database = this.#database;
+    return twin;
+  }
+
+  /** Puts something else where the database should be. */
+  async breakDatabase(): Promise<void> {
+    if (this.#database) {
+      const [url = '', parameters] = this.#database.url.split('?');
+      const schema = new URLSearchParams(parameters).get('schema');
+      await administer(url, `create schema ${schema}; create table ${schema}.other (id integer)`);
+    } else await writeFile(path.join(this.folder, 'chargeback.db'), 'no database at all');
   }
 
   openStore(): Promise<Store> {
