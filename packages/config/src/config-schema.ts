@@ -150,4 +150,6 @@ export const IGNORED_KEYS: readonly (readonly string[])[] = [
   ['preview'],
   ['tenants', '*', 'storage', 'backend'],
   ['tenants', '*', 'focus_preview'],
+  // What a topic costs within its line is not told apart here.
+  ['tenants', '*', 'plugin_settings', 'topic_attribution'],
 ];
