@@ -177,6 +177,48 @@ describe.skipIf(!postgresRuns())('a PostgreSQL server that goes away', () => {
   });
 });
 
+describe.skipIf(!postgresRuns())('a write that a PostgreSQL server refuses', () => {
+  it.each([
+    ['disk_full', `raise exception using errcode = 'disk_full'`, 'CB_STORAGE_WRITE'],
+    ['io_error', `raise exception using errcode = 'io_error'`, 'CB_STORAGE_WRITE'],
+    [
+      'read_only_sql_transaction',
+      `raise exception using errcode = 'read_only_sql_transaction'`,
+      'CB_STORAGE_WRITE',
+    ],
+    ['deadlock_detected', `raise exception using errcode = 'deadlock_detected'`, 'CB_STORAGE_BUSY'],
+    ['a statement that takes too long', 'perform pg_sleep(60)', 'CB_STORAGE_BUSY'],
+    [
+      'numeric_value_out_of_range',
+      `raise exception using errcode = 'numeric_value_out_of_range'`,
+      'CB_STORAGE_REJECTED',
+    ],
+    [
+      'the end of the session',
+      'perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(60)',
+      'CB_STORAGE_UNREACHABLE',
+    ],
+  ])('because of %s keeps the old rows', async (_, what, expected) => {
+    const { url } = await createTestSchema();
+    await using store = await openStore(optionsIn('/', { connectionString: `${url}&statement_timeout=1s` }));
+    await saveDay(store, '2026-02-01', { x: 1n });
+    const schema = new URL(url).searchParams.get('schema');
+    const plain = url.replace(/\?.*/, '');
+    // Late in the transaction: after the rows.
+    await administer(
+      plain,
+      `create function ${schema}.refuse() returns trigger language plpgsql as $$ begin ${what}; end $$;
+       create trigger refuse before update on ${schema}.date_states
+         for each row when (new.state = 'calculated') execute function ${schema}.refuse()`,
+    );
+    expect(await codeOf(saveDay(store, '2026-02-01', { y: 1n }, 'again'))).toBe(expected);
+    expect(await totalsOf(store)).toEqual({ x: 1n });
+    await administer(plain, `drop trigger refuse on ${schema}.date_states`);
+    await saveDay(store, '2026-02-01', { y: 1n }, 'again');
+    expect(await totalsOf(store)).toEqual({ y: 1n });
+  });
+});
+
 describe.skipIf(!postgresRuns())('a PostgreSQL server of its own', () => {
   let server: RealPostgres;
   beforeAll(async () => {
