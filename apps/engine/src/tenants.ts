@@ -12,7 +12,14 @@ import {
   type Problem,
   problemOf,
 } from '@chargeback/plugin-api';
-import { openStore, parseConnectionString } from '@chargeback/storage';
+import {
+  describeLocation,
+  openStore,
+  parseConnectionString,
+  type StoragePlace,
+  storeExists,
+  type StoreLocation,
+} from '@chargeback/storage';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -24,8 +31,12 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
-  /** Absolute path of the database file. */
+  /** Where the store is, for people; never with user or password. */
   readonly database: string;
+  readonly dialect: StoreLocation['dialect'];
+  readonly storage: StoragePlace;
+  /** False before the first run: opening the store would make it. */
+  readonly hasStore: () => Promise<boolean>;
 }
 
 const ORDER: readonly Aggregation[] = ['hourly', 'daily', 'monthly'];
@@ -101,11 +112,17 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
   const host: EmitterHost = { logger, tenantId: config.tenant_id, ecosystem: found.plugin.ecosystem };
   const emitters = makeEmitters(settings, host, { loaded, section });
   if ('problems' in emitters) return { problems: emitters.problems };
+  const { connection_string: connectionString } = config.storage;
+  const place = { connectionString, workingDirectory: session.workingDirectory };
+  const location = parseConnectionString(connectionString, session.workingDirectory);
   return {
     definition: {
       name,
       config,
-      database: parseConnectionString(config.storage.connection_string, session.workingDirectory).path,
+      database: describeLocation(location),
+      dialect: location.dialect,
+      storage: place,
+      hasStore: () => storeExists(place),
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
@@ -120,10 +137,9 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
       makeEmitters: () => emitters.emitters,
       openStore: () =>
         openStore({
-          connectionString: config.storage.connection_string,
+          ...place,
           ecosystem: found.plugin.ecosystem,
           tenantId: config.tenant_id,
-          workingDirectory: session.workingDirectory,
         }),
     },
   };
