@@ -1,4 +1,5 @@
 // npm run bench -- [--shape NAME] [--identities N] [--days N]
+// npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
 // Bills a simulated platform in one process for each shape and prints what it took: wall time, CPU, peak memory,
 // rows per second. `process s` is from the start of the process, loading the program included.
 import { spawnSync } from 'node:child_process';
@@ -9,12 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { billSimulated } from './bill-simulated.ts';
 import { type ShapeName, SHAPES } from './shapes.ts';
+import { runStorage } from './storage.ts';
 
 const { values } = parseArgs({
   options: {
     shape: { type: 'string' },
     identities: { type: 'string' },
     days: { type: 'string', default: '30' },
+    storage: { type: 'boolean', default: false },
+    rows: { type: 'string', default: '1000000' },
   },
 });
 
@@ -48,6 +52,16 @@ async function runShape(name: ShapeName): Promise<void> {
   }
 }
 
-if (values.shape === undefined) runEachShape();
+async function benchStorage(): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-bench-'));
+  try {
+    console.table(await runStorage({ rows: Number(values.rows), folder }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+if (values.storage) await benchStorage();
+else if (values.shape === undefined) runEachShape();
 else if (Object.hasOwn(SHAPES, values.shape)) await runShape(values.shape as ShapeName);
 else throw new Error(`no shape ${values.shape}; there are ${Object.keys(SHAPES).join(' and ')}`);

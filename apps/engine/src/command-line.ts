@@ -13,6 +13,13 @@ import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
 import { resume } from './commands/resume.ts';
 import { run, type RunCommandOptions } from './commands/run.ts';
 import { status, type StatusOptions } from './commands/status.ts';
+import {
+  copyStorage,
+  migrateStorage,
+  showStorage,
+  type StorageCopyOptions,
+  type StorageOptions,
+} from './commands/storage.ts';
 import { validate, type ValidateOptions } from './commands/validate.ts';
 import { worker, type WorkerOptions } from './commands/worker.ts';
 import { paintFor } from './output/format.ts';
@@ -57,6 +64,7 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     .option('--json', 'print JSON')
     .action((options: DoctorOptions) => start((signal) => doctor(options, context, signal)));
   addService(program, context, start);
+  addStorage(program, context, start);
   addReconcile(program, (options) => start(() => reconcile(options, context)));
   addPlugins(program, start, context);
   program
@@ -144,6 +152,30 @@ function addService(
     .option('--dry-run', 'only count')
     .option('--json', 'print JSON')
     .action((options: PruneOptions) => start((signal) => pruneCommand(options, context, signal)));
+}
+
+function addStorage(
+  program: Command,
+  context: ProcessContext,
+  start: (action: Action) => Promise<void>,
+): void {
+  const storage = program.command('storage').description('about the databases of the tenants');
+  withConfig(storage.command('status').description('which schema each database has; changes nothing'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: StorageOptions) => start(() => showStorage(options, context)));
+  withConfig(storage.command('migrate').description('bring the schemas up to date, as the next run would'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: StorageOptions) => start(() => migrateStorage(options, context)));
+  storage
+    .command('copy')
+    .description('copy a tenant into an empty database and compare both')
+    .requiredOption('--from <url>', 'connection string of the database copied from')
+    .requiredOption('--to <url>', 'connection string of the empty database copied to')
+    .requiredOption('--tenant <id>', 'the tenant_id that the database belongs to')
+    .option('--json', 'print JSON')
+    .action((options: StorageCopyOptions) => start((signal) => copyStorage(options, context, signal)));
 }
 
 function addReconcile(program: Command, action: (options: ReconcileOptions) => Promise<void>): void {

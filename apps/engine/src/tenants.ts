@@ -11,7 +11,14 @@ import {
   problemOf,
   type RoutingTable,
 } from '@chargeback/plugin-api';
-import { openStore, parseConnectionString } from '@chargeback/storage';
+import {
+  describeLocation,
+  openStore,
+  parseConnectionString,
+  type StoragePlace,
+  storeExists,
+  type StoreLocation,
+} from '@chargeback/storage';
 import { makeEmitters } from './emitters.ts';
 import { createHost } from './host.ts';
 import type { Session } from './session.ts';
@@ -25,8 +32,12 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
-  /** Absolute path of the database file. */
+  /** Where the store is, for people; never with user or password. */
   readonly database: string;
+  readonly dialect: StoreLocation['dialect'];
+  readonly storage: StoragePlace;
+  /** False before the first run: opening the store would make it. */
+  readonly hasStore: () => Promise<boolean>;
 }
 
 export interface TenantsOptions {
@@ -117,11 +128,17 @@ async function configureTenant(
   const emitters = await makeEmitters(settings, host, { loaded, section, places, importCode });
   if ('problems' in emitters) problems.push(...emitters.problems);
   if (problems.length > 0 || 'problems' in overridden || 'problems' in emitters) return { problems };
+  const { connection_string: connectionString } = config.storage;
+  const place = { connectionString, workingDirectory: session.workingDirectory };
+  const location = parseConnectionString(connectionString, session.workingDirectory);
   return {
     definition: {
       name,
       config,
-      database: parseConnectionString(config.storage.connection_string, session.workingDirectory).path,
+      database: describeLocation(location),
+      dialect: location.dialect,
+      storage: place,
+      hasStore: () => storeExists(place),
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
@@ -138,10 +155,9 @@ async function configureTenant(
       makeEmitters: () => emitters.emitters,
       openStore: () =>
         openStore({
-          connectionString: config.storage.connection_string,
+          ...place,
           ecosystem: found.plugin.ecosystem,
           tenantId: config.tenant_id,
-          workingDirectory: session.workingDirectory,
         }),
     },
   };

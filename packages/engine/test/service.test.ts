@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { daysOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -37,7 +35,7 @@ describe('a tenant that runs for years', () => {
   });
 
   it('calculates each date once when two processes work at the same time', async () => {
-    const twin = new TestTenant(tenant.folder, { ...tenant.world });
+    const twin = tenant.twin();
     const elsewhere: TenantRun[] = [];
     tenant.world.waitBeforeBilling = async () => {
       elsewhere.push(await twin.run(DAYS));
@@ -242,7 +240,7 @@ describe('several tenants', () => {
   it('do not notice one whose database is broken, and its run says what is wrong', async () => {
     const good = await TestTenant.create(world({ lines: [line('2026-02-01', '3')] }));
     const broken = await TestTenant.create(world());
-    await writeFile(path.join(broken.folder, 'chargeback.db'), 'no database at all');
+    await broken.breakDatabase();
     const runs = await runTenants([broken.definition(), good.definition()], {
       ...good.runOptions(DAYS),
       maxParallelTenants: 2,

@@ -366,12 +366,27 @@ export const ERROR_CODES = {
   CB_STORAGE_CONNECTION: entry(
     2,
     'A storage.connection_string cannot be understood.',
-    'Write sqlite:///relative/path.db or sqlite:////absolute/path.db.',
+    'Write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/database.',
   ),
   CB_STORAGE_OPEN: entry(
     2,
     'The database cannot be opened.',
-    'Check that the directory exists and that the file is writable.',
+    'Check that the directory exists and that the file is writable; for a server its name, user and password.',
+  ),
+  CB_STORAGE_UNREACHABLE: entry(
+    1,
+    'The database server cannot be reached, or went away.',
+    'Check the host, the port and that the server is up, then run again; nothing half-written is kept.',
+  ),
+  CB_STORAGE_MIGRATION: entry(
+    2,
+    'The schema of the database could not be brought up to date.',
+    'Mend the cause shown. Nothing was changed: the former version of the program goes on working.',
+  ),
+  CB_STORAGE_COPY: entry(
+    1,
+    'A tenant could not be copied from one database to another.',
+    'Mend the cause shown and copy into an empty database; the one copied from is never changed.',
   ),
   CB_STORAGE_OWNER: entry(
     2,

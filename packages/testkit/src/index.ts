@@ -65,3 +65,9 @@ export {
   requireReal,
   startRealPrometheus,
 } from './real-prometheus.ts';
+export {
+  postgresAvailable,
+  type RealPostgres,
+  type RealPostgresOptions,
+  startRealPostgres,
+} from './real-postgres.ts';

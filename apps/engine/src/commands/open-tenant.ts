@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Session } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
@@ -15,13 +14,13 @@ export async function tenantWithDatabase(session: Session, name: string): Promis
     const { code, message, fix } = unavailable[0]!.problem;
     throw new ChargebackError(code, message, { fix });
   }
-  assertDatabase(tenant);
+  await assertDatabase(tenant);
   return tenant;
 }
 
 /** @throws {ChargebackError} `CB_STORAGE_OPEN` before a command that only looks would make an empty database. */
-export function assertDatabase({ database }: ConfiguredTenant): void {
-  if (existsSync(database)) return;
+export async function assertDatabase({ database, hasStore }: ConfiguredTenant): Promise<void> {
+  if (await hasStore()) return;
   throw new ChargebackError('CB_STORAGE_OPEN', `there is no database ${database} yet`, {
     fix: 'Run `chargeback run` first, from the same folder: relative paths start from the working directory.',
   });

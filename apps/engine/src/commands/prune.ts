@@ -32,7 +32,7 @@ export async function pruneCommand(
   const host = createHost({ configDirectory: session.loaded.directory });
   const pruned: Pruned[] = [];
   for (const tenant of definitions) {
-    assertDatabase(tenant);
+    await assertDatabase(tenant);
     const keeps = retentionStart(host.clock(), tenant.config.retention_days);
     await using store = await tenant.openStore();
     pruned.push({ tenant: tenant.name, keeps, ...(await store.countPrunable(keeps)) });

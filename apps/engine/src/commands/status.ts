@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { ChargebackError, type IsoDate, type Problem } from '@chargeback/plugin-api';
 import type { DateRevision, DateState } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
@@ -46,17 +45,17 @@ function needsCare({ unavailable, dates, state, problems }: TenantStatus): boole
 
 async function statusOf(tenant: ConfiguredTenant, now: Date): Promise<TenantStatus> {
   const { ecosystem } = tenant.plugin;
-  if (!existsSync(tenant.database)) {
-    return nothingOf(tenant.name, ecosystem, {
-      code: 'CB_STORAGE_OPEN',
-      severity: 'warning',
-      message: 'nothing was run yet',
-      fix: 'Run `chargeback run`.',
-      path: null,
-      date: null,
-    });
-  }
   try {
+    if (!(await tenant.hasStore())) {
+      return nothingOf(tenant.name, ecosystem, {
+        code: 'CB_STORAGE_OPEN',
+        severity: 'warning',
+        message: 'nothing was run yet',
+        fix: 'Run `chargeback run`.',
+        path: null,
+        date: null,
+      });
+    }
     await using store = await tenant.openStore();
     const window = runWindow(tenant.config, {}, now);
     return {
