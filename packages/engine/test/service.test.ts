@@ -221,6 +221,20 @@ describe('a tenant that runs for years', () => {
     expect(known.get('a')?.deletedAt).toBeNull();
   });
 
+  it('does not empty a database at once because a clock is wrong', async () => {
+    tenant.minutesBetweenRuns = 0;
+    const window = daysFrom('2026-02-01', 20);
+    tenant.world.lines = daysOf(window).map((date) => line(date, '1'));
+    tenant.now = new Date('2026-02-21T09:00:00Z');
+    await tenant.run(window);
+    tenant.now = new Date('2036-02-21T09:00:00Z');
+    const wrong = await tenant.run(daysFrom('2036-02-01', 20));
+    expect(wrong.daysPruned).toBe(7);
+    tenant.now = new Date('2026-02-21T10:00:00Z');
+    await tenant.run(window);
+    expect(await reconciled(tenant, window)).toMatchObject({ billed: '20.0000', difference: '0.0000' });
+  });
+
   it('removes what is older than retention_days, and neither fetches nor emits it again', async () => {
     tenant.minutesBetweenRuns = 0;
     tenant.now = new Date('2026-02-06T09:00:00Z');
