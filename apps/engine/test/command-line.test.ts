@@ -391,7 +391,7 @@ describe('the command line', () => {
     expect(await readFile(file('chargeback.db'), 'utf8')).toBe('my ledger');
   });
 
-  it.each(['postgresql://host/db', 'sqlite://data/x.db', 'x.db'])(
+  it.each(['postgresql://host', 'sqlite://data/x.db', 'x.db'])(
     'refuses the connection string %s when it validates',
     async (text) => {
       const result = await withConfig(configText({}, { storage: { connection_string: text } }), 'validate');
