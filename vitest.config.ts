@@ -8,7 +8,13 @@ export default defineConfig({
     hookTimeout: 180_000,
     globalSetup: ['packages/testkit/test/postgres/global-setup.ts'],
     projects: [
-      { extends: true, test: { name: 'all', include: ['{packages,plugins,apps}/*/test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: ['{packages,plugins,apps}/*/test/**/*.test.ts', 'examples/**/*.test.ts'],
+        },
+      },
       {
         // The pipeline once more, on the other database.
         extends: true,

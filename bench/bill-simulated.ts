@@ -43,7 +43,14 @@ export async function billSimulated(shape: Shape, folder: string): Promise<Recor
 function tenantFor({ plugin, settings }: Shape, folder: string): TenantDefinition {
   const csv = findEmitter('csv');
   const params = csv.params.parse({ output_dir: path.join(folder, 'csv') });
-  const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
+  const host = {
+    logger: silent,
+    tenantId: 'bench',
+    ecosystem: plugin.ecosystem,
+    fetch,
+    clock: () => new Date(),
+    sleep: async () => {},
+  };
   return {
     name: 'bench',
     tenantId: 'bench',

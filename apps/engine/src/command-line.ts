@@ -6,6 +6,7 @@ import { configSchema } from './commands/config-schema.ts';
 import { demo, type DemoOptions } from './commands/demo.ts';
 import { doctor, type DoctorOptions } from './commands/doctor.ts';
 import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
+import { pluginsWiring, type PluginsWiringOptions } from './commands/plugins-wiring.ts';
 import { pruneCommand, type PruneOptions } from './commands/prune.ts';
 import { recalculate } from './commands/recalculate.ts';
 import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
@@ -55,6 +56,7 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     });
   addRun(program, (options) => start((signal) => run(options, context, signal)));
   withConfig(program.command('validate').description('check the configuration without running anything'))
+    .option('--no-import', 'run no code that the configuration names')
     .option('--json', 'print JSON')
     .action((options: ValidateOptions) => start(() => validate(options, context)));
   withConfig(program.command('doctor').description('ask the sources what can be billed, and what to write'))
@@ -64,15 +66,7 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
   addService(program, context, start);
   addStorage(program, context, start);
   addReconcile(program, (options) => start(() => reconcile(options, context)));
-  program
-    .command('plugins')
-    .description('the ecosystems that are there')
-    .command('list')
-    .description('list ecosystems, where they come from and what failed to load')
-    .option('--config <file>', 'configuration that names further plugins')
-    .option('--env-file <file>', 'environment file')
-    .option('--json', 'print JSON')
-    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+  addPlugins(program, start, context);
   program
     .command('config')
     .description('about the configuration file')
@@ -86,6 +80,27 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     .option('--json', 'print JSON')
     .action((options: DemoOptions) => start((signal) => demo(options, context, signal)));
   return program;
+}
+
+function addPlugins(
+  program: Command,
+  start: (action: Action) => Promise<void>,
+  context: ProcessContext,
+): void {
+  const plugins = program.command('plugins').description('the ecosystems that are there');
+  plugins
+    .command('list')
+    .description('list ecosystems, where they come from and what failed to load')
+    .option('--config <file>', 'configuration that names further plugins')
+    .option('--env-file <file>', 'environment file')
+    .option('--json', 'print JSON')
+    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+  withConfig(
+    plugins.command('wiring').description('print who allocates each product type, and where that is set'),
+  )
+    .requiredOption('--tenant <name>', 'the tenant')
+    .option('--json', 'print JSON')
+    .action((options: PluginsWiringOptions) => start((signal) => pluginsWiring(options, context, signal)));
 }
 
 function withConfig(command: Command): Command {

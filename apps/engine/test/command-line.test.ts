@@ -330,8 +330,13 @@ describe('the command line', () => {
     const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
     expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
     const env = { CCLOUD_API_KEY: 'KEY', CCLOUD_API_SECRET: 'SECRET' };
-    for (const example of await readdir(path.join(repository, 'examples'))) {
-      const config = path.join(repository, 'examples', example, 'config.yaml');
+    const files = await readdir(path.join(repository, 'examples'), { recursive: true });
+    const configs = files.filter(
+      (name) => /^[^.]*config\.yaml$/u.test(name) && !name.includes('node_modules'),
+    );
+    expect(configs.length).toBeGreaterThanOrEqual(7);
+    for (const example of configs) {
+      const config = path.join(repository, 'examples', example);
       expect(await chargeback(['validate', '--config', config], { env }), example).toMatchObject({
         exitCode: 0,
       });

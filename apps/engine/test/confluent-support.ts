@@ -123,7 +123,14 @@ export class ConfluentTenant {
   #emitters(): ConfiguredEmitter[] {
     if (this.#csvFolder === undefined) return [];
     const csv = findEmitter('csv');
-    const host = { logger: silentLogger, tenantId: 'tenant-1', ecosystem: 'ccloud' };
+    const host = {
+      logger: silentLogger,
+      tenantId: 'tenant-1',
+      ecosystem: 'ccloud',
+      fetch,
+      clock: () => new Date(),
+      sleep: async () => {},
+    };
     const emitter = csv.create(csv.params.parse({ output_dir: this.#csvFolder }), host);
     return [{ name: 'csv', aggregation: 'daily', lookbackDays: null, emitter }];
   }

@@ -32,10 +32,12 @@ import {
 import {
   type ConfiguredEmitter,
   DEFAULT_LIMITS,
+  NO_OVERRIDES,
   type RunOptions,
   runTenant,
   type TenantDefinition,
   type TenantLimits,
+  type TenantOverrides,
   type TenantRun,
 } from '../src/index.ts';
 
@@ -118,6 +120,9 @@ export class TestTenant {
   readonly world: World;
   settings: PluginSettingsBase;
   limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
+  overrides: TenantOverrides = NO_OVERRIDES;
+  /** As a plugin that did not come with the application. */
+  thirdParty = false;
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
   /** Longer than the longest back-off, so that every run is a try that counts. */
@@ -208,6 +213,8 @@ export class TestTenant {
       plugin: worldPlugin(this.world),
       settings: this.settings,
       limits: this.limits,
+      overrides: this.overrides,
+      thirdParty: this.thirdParty,
       openStore: () => this.openStore(),
       makeEmitters: () => this.emitters,
     };

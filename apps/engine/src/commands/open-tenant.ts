@@ -7,7 +7,7 @@ import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
  * @throws {ChargebackError} when the tenant is not configured, its plugin is missing, or nothing was run yet.
  */
 export async function tenantWithDatabase(session: Session, name: string): Promise<ConfiguredTenant> {
-  const { definitions, unavailable } = configureTenants(session, name);
+  const { definitions, unavailable } = await configureTenants(session, { only: name, importCode: false });
   const [tenant] = definitions;
   if (!tenant) {
     // A name that is not configured has been refused before.

@@ -28,7 +28,7 @@ export async function pruneCommand(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions } = configureTenants(session, options.tenant);
+  const { definitions } = await configureTenants(session, { only: options.tenant, importCode: false });
   const host = createHost({ configDirectory: session.loaded.directory });
   const pruned: Pruned[] = [];
   for (const tenant of definitions) {

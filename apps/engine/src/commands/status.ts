@@ -19,7 +19,10 @@ const RUNS_SHOWN = 5;
 /** `chargeback status`: dates by state, what is held and why, the last runs, the next one. Exit 1 when something needs care. */
 export async function status(options: StatusOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = configureTenants(session, options.tenant);
+  const { definitions, unavailable } = await configureTenants(session, {
+    only: options.tenant,
+    importCode: false,
+  });
   const now = createHost({ configDirectory: session.loaded.directory }).clock();
   const all: TenantStatus[] = unavailable.map(({ name, problem }) => nothingOf(name, '', problem));
   for (const tenant of definitions) all.push(await statusOf(tenant, now));

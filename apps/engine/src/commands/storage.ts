@@ -41,7 +41,11 @@ async function tenantsOf(
   options: StorageOptions,
   context: ProcessContext,
 ): Promise<readonly ConfiguredTenant[]> {
-  const { definitions, unavailable } = configureTenants(await openSession(options, context), options.tenant);
+  const session = await openSession(options, context);
+  const { definitions, unavailable } = await configureTenants(session, {
+    only: options.tenant,
+    importCode: false,
+  });
   for (const { name, problem } of unavailable) context.stderr.write(`${name}: ${problem.message}\n`);
   return definitions;
 }

@@ -23,7 +23,7 @@ export async function worker(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const tenants = configureTenants(session, options.tenant);
+  const tenants = await configureTenants(session, { only: options.tenant });
   const host = createHost({ configDirectory: session.loaded.directory, ...options.host });
   const logger = session.logger.child({ module: 'worker' });
   const next = schedule(session);
