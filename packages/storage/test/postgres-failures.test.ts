@@ -241,13 +241,19 @@ describe.skipIf(!postgresRuns())('a PostgreSQL server of its own', () => {
   });
 
   it('says when it has too many connections', async () => {
-    const clients = Array.from(
-      { length: 8 },
-      () => new pg.Client({ connectionString: server.url('postgres') }),
-    );
+    const clients: pg.Client[] = [];
     try {
-      await Promise.allSettled(clients.map((client) => client.connect()));
-      expect(await codeOf(openStore(options()))).toBe('CB_STORAGE_BUSY');
+      // A session that has just ended may count for a moment: fill up until there is no more place.
+      let code = '';
+      for (let tries = 0; tries < 50 && code !== 'CB_STORAGE_BUSY'; tries += 1) {
+        const client = new pg.Client({ connectionString: server.url('postgres') });
+        await client.connect().then(
+          () => clients.push(client),
+          () => {},
+        );
+        code = await codeOf(openStore(options()).then((store) => store[Symbol.asyncDispose]()));
+      }
+      expect(code).toBe('CB_STORAGE_BUSY');
     } finally {
       await Promise.allSettled(clients.map((client) => client.end()));
     }
