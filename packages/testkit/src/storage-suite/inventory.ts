@@ -132,6 +132,35 @@ function declareLifetimes(test: StoreTest): void {
 }
 
 function declareAllLifetimes(test: StoreTest): void {
+  test('tell what a thing was before it became another: a new owner does not change the past', async (store) => {
+    const later = new Date(NOW.getTime() + 60_000);
+    const cluster = (ownerId: string, displayName: string) =>
+      resource('c', { ownerId, displayName, createdAt: date('2026-01-01') });
+    const person = (team: string) => identity('p', { metadata: { team } });
+    for (const [ownerId, team, seenAt] of [
+      ['ann', 'red', NOW],
+      ['bob', 'blue', later],
+    ] as const) {
+      await store.saveResources({ authoritativeFor: [], resources: [cluster(ownerId, ownerId)] }, seenAt);
+      await store.saveIdentities({ authoritativeFor: [], identities: [person(team)] }, seenAt);
+    }
+    const { resources, identities } = await store.loadLifetimes(windowOf('2026-01-01', '2027-01-01'));
+    assert.deepEqual(resources, [
+      { ...cluster('ann', 'ann'), deletedAt: later },
+      { ...cluster('bob', 'bob'), createdAt: later },
+    ]);
+    assert.deepEqual(
+      identities.filter(({ identityId }) => identityId === 'p'),
+      [
+        { ...person('red'), deletedAt: later },
+        { ...person('blue'), createdAt: later },
+      ],
+    );
+    assert.equal((await store.loadInventory(FEBRUARY)).resources.get('c')?.ownerId, 'ann');
+    await store.saveResources({ authoritativeFor: [], resources: [cluster('bob', 'renamed')] }, later);
+    assert.equal((await store.loadLifetimes(FEBRUARY)).resources.length, 2);
+  });
+
   test('are all told at once: those of resources ever, those of identities in a window', async (store) => {
     const lives = [
       { createdAt: date('2025-12-01'), deletedAt: date('2026-01-05') },
