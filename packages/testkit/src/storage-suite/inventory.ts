@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Identity, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
+import { type Identity, type Resource, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
 import { FEBRUARY, gathered, identity, line, NOW, resource, windowOf } from './fixtures.ts';
 import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
@@ -131,33 +131,41 @@ function declareLifetimes(test: StoreTest): void {
   });
 }
 
+function ownedCluster(ownerId: string, displayName: string): Resource {
+  return resource('c', { ownerId, displayName, createdAt: date('2026-01-01') });
+}
+
+function memberOf(team: string): Identity {
+  return identity('p', { metadata: { team } });
+}
+
 function declareAllLifetimes(test: StoreTest): void {
   test('tell what a thing was before it became another: a new owner does not change the past', async (store) => {
     const later = new Date(NOW.getTime() + 60_000);
-    const cluster = (ownerId: string, displayName: string) =>
-      resource('c', { ownerId, displayName, createdAt: date('2026-01-01') });
-    const person = (team: string) => identity('p', { metadata: { team } });
     for (const [ownerId, team, seenAt] of [
       ['ann', 'red', NOW],
       ['bob', 'blue', later],
     ] as const) {
-      await store.saveResources({ authoritativeFor: [], resources: [cluster(ownerId, ownerId)] }, seenAt);
-      await store.saveIdentities({ authoritativeFor: [], identities: [person(team)] }, seenAt);
+      await store.saveResources(
+        { authoritativeFor: [], resources: [ownedCluster(ownerId, ownerId)] },
+        seenAt,
+      );
+      await store.saveIdentities({ authoritativeFor: [], identities: [memberOf(team)] }, seenAt);
     }
     const { resources, identities } = await store.loadLifetimes(windowOf('2026-01-01', '2027-01-01'));
     assert.deepEqual(resources, [
-      { ...cluster('ann', 'ann'), deletedAt: later },
-      { ...cluster('bob', 'bob'), createdAt: later },
+      { ...ownedCluster('ann', 'ann'), deletedAt: later },
+      { ...ownedCluster('bob', 'bob'), createdAt: later },
     ]);
     assert.deepEqual(
       identities.filter(({ identityId }) => identityId === 'p'),
       [
-        { ...person('red'), deletedAt: later },
-        { ...person('blue'), createdAt: later },
+        { ...memberOf('red'), deletedAt: later },
+        { ...memberOf('blue'), createdAt: later },
       ],
     );
     assert.equal((await store.loadInventory(FEBRUARY)).resources.get('c')?.ownerId, 'ann');
-    await store.saveResources({ authoritativeFor: [], resources: [cluster('bob', 'renamed')] }, later);
+    await store.saveResources({ authoritativeFor: [], resources: [ownedCluster('bob', 'renamed')] }, later);
     assert.equal((await store.loadLifetimes(FEBRUARY)).resources.length, 2);
   });
 
