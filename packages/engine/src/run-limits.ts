@@ -59,16 +59,15 @@ async function orAbandoned(
   { signal, work }: { signal: AbortSignal; work: Promise<void> },
 ): Promise<void> {
   const abandoned = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        wait(GRACE_MILLISECONDS, ended).then(
-          () => reject(signal.reason),
-          () => {},
-        );
-      },
-      { once: true },
-    );
+    const abandon = (): void => {
+      wait(GRACE_MILLISECONDS, ended).then(
+        () => reject(signal.reason),
+        () => {},
+      );
+    };
+    // A signal that has aborted tells nobody who listens later.
+    if (signal.aborted) abandon();
+    else signal.addEventListener('abort', abandon, { once: true });
   });
   await Promise.race([work, abandoned]);
 }

@@ -18,6 +18,7 @@ import {
 export async function runTenant(tenant: TenantDefinition, options: RunOptions): Promise<TenantRun> {
   const runId = options.newId();
   try {
+    options.signal.throwIfAborted();
     await using store = await tenant.openStore();
     const startedAt = options.host.clock();
     const suspended = await suspensionOf(tenant, store, startedAt);
@@ -82,7 +83,7 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
     // The time was over when nothing was left to do: the work counts, and so does the warning.
     run.problems.push(makeProblem('CB_RUN_TIMEOUT', timeOver({ timeoutSeconds })));
   }
-  if (status === 'completed' && run.problems.some(({ severity }) => severity === 'error')) status = 'failed';
+  if (status === 'completed') status = statusOf(run.problems);
   const endedAt = options.host.clock();
   const { periodsEmitted: _, daysPruned: __, ...counts } = run.counts;
   const stages = run.milliseconds;
@@ -96,6 +97,12 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
     milliseconds: endedAt.getTime() - startedAt.getTime(),
     stages,
   };
+}
+
+function statusOf(problems: readonly Problem[]): RunStatus {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.some(({ code }) => code === 'CB_RUN_TIMEOUT')) return 'timed_out';
+  return errors.length > 0 ? 'failed' : 'completed';
 }
 
 /** A lease that cannot be given back expires by itself. */

@@ -25,6 +25,7 @@ import type {
 } from '../records.ts';
 import type {
   CalculatedDay,
+  DayUsage,
   DateState,
   GatheredDay,
   Lifetimes,
@@ -41,7 +42,7 @@ import { loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
+import { loadDay, loadDayUsage, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
 import { acquireLease, loadLease, releaseLease } from './leases.ts';
 import { Names } from './names.ts';
@@ -103,6 +104,11 @@ export class PostgresStore implements Store {
     return saveGatheredDay(target, day);
   }
 
+  async saveUsage(day: DayUsage): Promise<void> {
+    const target = { database: this.#database, names: this.#names, partitions: this.#partitions };
+    await saveUsageAlone(target, day);
+  }
+
   dateStates(window: Window): Promise<DateState[]> {
     return loadDateStates(this.#database, window);
   }
@@ -121,6 +127,10 @@ export class PostgresStore implements Store {
 
   async lineResources(date: IsoDate): Promise<readonly string[]> {
     return lineResources(this.#database, date);
+  }
+
+  async loadUsage(date: IsoDate): ReturnType<Store['loadUsage']> {
+    return loadDayUsage(this.#database, this.#names, date);
   }
 
   async usageCoverage(date: IsoDate): ReturnType<Store['usageCoverage']> {
@@ -143,10 +153,6 @@ export class PostgresStore implements Store {
 
   revisions(window: Window): Promise<DateRevision[]> {
     return loadRevisions(this.#database, window);
-  }
-
-  forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
-    return forgetAttempts(this.#database, dates);
   }
 
   acquireLease(request: LeaseRequest): Promise<Lease | null> {

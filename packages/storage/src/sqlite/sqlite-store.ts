@@ -26,6 +26,7 @@ import type {
 } from '../records.ts';
 import type {
   CalculatedDay,
+  DayUsage,
   DateState,
   GatheredDay,
   Lifetimes,
@@ -42,7 +43,7 @@ import { loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
+import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
 import { acquireLease, assertLease, loadLease, releaseLease } from './leases.ts';
 import { Names } from './names.ts';
@@ -56,7 +57,7 @@ import { describeIdentities, observeIdentities, saveIdentities, saveResources } 
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
-import { loadUsageCoverage } from './usage.ts';
+import { loadUsage, loadUsageCoverage } from './usage.ts';
 
 /** A store in one SQLite file. Each method is one synchronous transaction; see the file of its concern. */
 export class SqliteStore implements Store {
@@ -101,6 +102,10 @@ export class SqliteStore implements Store {
     return this.#held(() => saveGatheredDay(this.#database, this.#names, day));
   }
 
+  async saveUsage(day: DayUsage): Promise<void> {
+    this.#held(() => saveUsageAlone(this.#database, this.#names, day));
+  }
+
   async dateStates(window: Window): Promise<DateState[]> {
     return loadDateStates(this.#database, window);
   }
@@ -122,6 +127,10 @@ export class SqliteStore implements Store {
     return this.#database.read(() => lineResources(this.#database, dayNumberOf(date)));
   }
 
+  async loadUsage(date: IsoDate): ReturnType<Store['loadUsage']> {
+    return this.#database.read(() => loadUsage(this.#database, this.#names, dayNumberOf(date)));
+  }
+
   async usageCoverage(date: IsoDate): ReturnType<Store['usageCoverage']> {
     return loadUsageCoverage(this.#database, date);
   }
@@ -136,10 +145,6 @@ export class SqliteStore implements Store {
 
   async revisions(window: Window): Promise<DateRevision[]> {
     return loadRevisions(this.#database, window);
-  }
-
-  async forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
-    this.#held(() => forgetAttempts(this.#database, dates));
   }
 
   async acquireLease(request: LeaseRequest): Promise<Lease | null> {

@@ -133,7 +133,7 @@ function declareRevisions(test: StoreTest): void {
 }
 
 function declareAttempts(test: StoreTest): void {
-  test('remember when a line was last tried, until somebody forgets it', async (store) => {
+  test('remember when a line was last tried', async (store) => {
     await store.saveGatheredDay(gathered([line('a')]));
     const tries = async () => (await store.loadDay(DAY))?.attempts.get('a');
     for (const [count, at, triedAt] of [
@@ -144,10 +144,6 @@ function declareAttempts(test: StoreTest): void {
       await store.saveCalculatedDay(calculated([heldLine('a', count)], { calculatedAt: at }));
       assert.deepEqual(await tries(), { count, triedAt });
     }
-    await store.forgetAttempts([NEXT_DAY]);
-    assert.equal((await tries())?.count, 2);
-    await store.forgetAttempts([DAY]);
-    assert.equal(await tries(), undefined);
   });
 }
 
