@@ -178,7 +178,7 @@ describe('a tenant that runs for years', () => {
     expect(latest).toMatchObject({ date: '2026-02-05', reason: 'changed: inventory, settings' });
   });
 
-  it('calculates days anew on request, with fresh tries, and changes nothing that is right', async () => {
+  it('calculates days anew on request and changes nothing that is right', async () => {
     await tenant.run(DAYS);
     const before = await tenant.withStore((store) => store.dateStates(DAYS));
     const run = await tenant.run(daysFrom('2026-02-02', 2), { recalculate: true });
