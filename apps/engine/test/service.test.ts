@@ -190,6 +190,19 @@ describe('the engine as a service', () => {
     expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }], failures: [] });
   });
 
+  it('removes old days of the tenants it can, and says of which it cannot', async () => {
+    const { config } = await prepare('pair', '');
+    await chargeback(['run', '--config', config]);
+    const yaml = await readFile(config, 'utf8');
+    const [head = '', tenant = ''] = yaml.split(/^tenants:\n/m);
+    const absent = tenant.replace(/^ {2}\S+:$/m, '  absent:').replaceAll('/pair', '/absent');
+    await writeFile(config, `${head}tenants:\n${absent}${tenant}`);
+    const prune = await chargeback(['prune', '--config', config]);
+    expect(prune.exitCode).toBe(2);
+    expect(prune.stdout).toMatch(/scale/);
+    expect(prune.stderr).toMatch(/absent\n.*CB_STORAGE_OPEN/);
+  });
+
   it('says what it does not know of a database that is not there yet', async () => {
     const { config } = await prepare('fresh', '');
     const status = await chargeback(['status', '--config', config]);
