@@ -43,7 +43,7 @@ import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { acquireLease, loadLease, releaseLease } from './leases.ts';
+import { acquireLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -153,6 +153,10 @@ export class PostgresStore implements Store {
     return acquireLease(this.#database, request);
   }
 
+  renewLease(now: Date): Promise<void> {
+    return renewLease(this.#database, now);
+  }
+
   releaseLease(holder: string): Promise<void> {
     return releaseLease(this.#database, holder);
   }
@@ -199,9 +203,7 @@ export class PostgresStore implements Store {
     problems: readonly Problem[],
   ): Promise<void> {
     const { build } = this.#database;
-    return this.#database.transaction((session) =>
-      replaceProblems({ session, build }, { stage, dates, problems }),
-    );
+    return this.#database.held((session) => replaceProblems({ session, build }, { stage, dates, problems }));
   }
 
   problems(window: Window): Promise<Problem[]> {
