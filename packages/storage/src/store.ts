@@ -238,9 +238,15 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Takes the tenant's lease or prolongs it and returns null, or returns the lease of another holder. From then
-   * on days are written only while the lease is held: else `CB_STORAGE_LEASE`, and nothing is written.
+   * on this store writes only while it holds the lease: else `CB_STORAGE_LEASE`, and nothing is written. What
+   * never took a lease, such as a command of the operator, writes without one.
    */
   acquireLease(request: LeaseRequest): Promise<Lease | null>;
+  /**
+   * Prolongs the lease taken through this store. Rejects with `CB_STORAGE_LEASE` once another has taken it,
+   * also when that one has given it back since: what this store's user knows is then out of date.
+   */
+  renewLease(now: Date): Promise<void>;
   releaseLease(holder: string): Promise<void>;
   /** Whoever holds it, expired or not. */
   lease(): Promise<Lease | null>;

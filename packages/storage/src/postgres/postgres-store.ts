@@ -44,7 +44,7 @@ import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, loadDayUsage, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { acquireLease, loadLease, releaseLease } from './leases.ts';
+import { acquireLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -159,6 +159,10 @@ export class PostgresStore implements Store {
     return acquireLease(this.#database, request);
   }
 
+  renewLease(now: Date): Promise<void> {
+    return renewLease(this.#database, now);
+  }
+
   releaseLease(holder: string): Promise<void> {
     return releaseLease(this.#database, holder);
   }
@@ -205,9 +209,7 @@ export class PostgresStore implements Store {
     problems: readonly Problem[],
   ): Promise<void> {
     const { build } = this.#database;
-    return this.#database.transaction((session) =>
-      replaceProblems({ session, build }, { stage, dates, problems }),
-    );
+    return this.#database.held((session) => replaceProblems({ session, build }, { stage, dates, problems }));
   }
 
   problems(window: Window): Promise<Problem[]> {

@@ -45,7 +45,7 @@ import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { acquireLease, assertLease, loadLease, releaseLease } from './leases.ts';
+import { acquireLease, assertLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
 import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
@@ -65,7 +65,9 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   #holder: string | null = null;
+  #leaseSeconds = 0;
 
   constructor(database: SqliteDatabase, owner: Owner) {
     this.#database = database;
@@ -75,15 +77,15 @@ export class SqliteStore implements Store {
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
-    saveResources(this.#database, batch, seenAt);
+    this.#held(() => saveResources(this.#database, batch, seenAt));
   }
 
   async saveIdentities(batch: IdentityBatch, seenAt: Date): Promise<void> {
-    saveIdentities(this.#database, batch, seenAt);
+    this.#held(() => saveIdentities(this.#database, batch, seenAt));
   }
 
   async observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void> {
-    observeIdentities(this.#database, identities, firstSeen);
+    this.#held(() => observeIdentities(this.#database, identities, firstSeen));
   }
 
   async loadInventory(window: Window): Promise<Inventory> {
@@ -95,7 +97,7 @@ export class SqliteStore implements Store {
   }
 
   async describeIdentities(identities: readonly Identity[]): Promise<void> {
-    describeIdentities(this.#database, identities);
+    this.#held(() => describeIdentities(this.#database, identities));
   }
 
   async saveGatheredDay(day: GatheredDay): Promise<DateState> {
@@ -149,13 +151,20 @@ export class SqliteStore implements Store {
 
   async acquireLease(request: LeaseRequest): Promise<Lease | null> {
     const other = acquireLease(this.#database, request);
-    if (other === null) this.#holder = request.holder;
+    if (other === null) {
+      this.#holder = request.holder;
+      this.#leaseSeconds = request.seconds;
+    }
     return other;
+  }
+
+  async renewLease(now: Date): Promise<void> {
+    const holder = this.#holder;
+    if (holder !== null) renewLease(this.#database, { holder, now, seconds: this.#leaseSeconds });
   }
 
   async releaseLease(holder: string): Promise<void> {
     releaseLease(this.#database, holder);
-    this.#holder = null;
   }
 
   async lease(): Promise<Lease | null> {
@@ -167,7 +176,7 @@ export class SqliteStore implements Store {
   }
 
   async saveTenantState(change: Partial<TenantState>): Promise<void> {
-    saveTenantState(this.#database, change);
+    this.#held(() => saveTenantState(this.#database, change));
   }
 
   async countPrunable(before: IsoDate): Promise<PruneCounts> {
@@ -192,11 +201,11 @@ export class SqliteStore implements Store {
   }
 
   async startRun(runId: string, startedAt: Date): Promise<void> {
-    saveRun(this.#database, startedRun(runId, startedAt));
+    this.#held(() => saveRun(this.#database, startedRun(runId, startedAt)));
   }
 
   async finishRun(run: RunRecord): Promise<void> {
-    saveRun(this.#database, run);
+    this.#held(() => saveRun(this.#database, run));
   }
 
   async runs(limit: number): Promise<RunRecord[]> {
@@ -208,7 +217,7 @@ export class SqliteStore implements Store {
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void> {
-    this.#database.write(() => replaceProblems(this.#database, { stage, dates, problems }));
+    this.#held(() => replaceProblems(this.#database, { stage, dates, problems }));
   }
 
   async problems(window: Window): Promise<Problem[]> {
