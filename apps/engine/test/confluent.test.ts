@@ -183,6 +183,25 @@ describe('a month of a Confluent Cloud organization', () => {
     expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
   });
 
+  it('asks again for the CFUs of a day whose best metric failed, although a fallback answered', async () => {
+    const { tenant, cloud } = await connect({
+      organization: small,
+      faults: [
+        {
+          when: ({ endpoint, body }) => endpoint === 'prometheus' && body.includes('confluent_flink_num_cfu'),
+          effect: { kind: 'status', status: 503 },
+        },
+      ],
+    });
+    await using _tenant = tenant;
+    const faulty = await tenant.run(small.window);
+    expect(errorsOf(faulty).length).toBeGreaterThan(0);
+    expect(faulty.datesHeld).toBe(15);
+    cloud.setFaults([]);
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed', datesHeld: 0 });
+    expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
+  });
+
   it('keeps what it has when the credentials expire in the middle of a run', async () => {
     const { tenant, cloud } = await connect({ organization: small, daysPerQuery: 3 });
     await using _tenant = tenant;
