@@ -328,7 +328,10 @@ describe('CFUs of Flink statements', () => {
   );
 
   it('unusable points of a metric are not made good by the next one', async () => {
-    const spoilt = { ...metrics, 'io.confluent.flink/num_cfu': [flink('lfcp-1', 'a', 'NaN')] };
+    const spoilt: typeof metrics = {
+      ...metrics,
+      'io.confluent.flink/num_cfu': [flink('lfcp-1', 'a', 'NaN')],
+    };
     await using server = await serveMetricsApi((metric) => spoilt[metric] ?? null);
     const day = (await ask(sourceOf(server.url), queries, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
     expect(day).toMatchObject({
