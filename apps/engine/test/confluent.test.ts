@@ -33,10 +33,17 @@ interface World {
   readonly now?: Date;
   readonly faults?: ConfluentFaultPlan;
   readonly daysPerQuery?: number;
+  readonly settings?: object;
 }
 
 /** A tenant and the organization that answers it. */
-async function connect({ organization: org, now = SETTLED, faults = [], daysPerQuery = 15 }: World) {
+async function connect({
+  organization: org,
+  now = SETTLED,
+  faults = [],
+  daysPerQuery = 15,
+  settings,
+}: World) {
   const clock = { now: () => now };
   const cloud = createConfluentFetch({ organization: org, faults, clock: () => clock.now() });
   const regions = new Set(org.computePools.map(({ region }) => region));
@@ -52,6 +59,7 @@ async function connect({ organization: org, now = SETTLED, faults = [], daysPerQ
         audit_log_read: 'even_split',
         promo_credit: 'proportional_to_allocated',
       },
+      ...settings,
     },
   });
   clock.now = tenant.clock;
@@ -182,6 +190,57 @@ describe('a month of a Confluent Cloud organization', () => {
     expect(await tenant.run(small.window)).toMatchObject({ status: 'completed', datesCalculated: 1 });
     expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
   });
+
+  it('asks again for the CFUs of a day whose best metric failed, although a fallback answered', async () => {
+    const { tenant, cloud } = await connect({
+      organization: small,
+      faults: [
+        {
+          when: ({ endpoint, body }) => endpoint === 'prometheus' && body.includes('confluent_flink_num_cfu'),
+          effect: { kind: 'status', status: 503 },
+        },
+      ],
+    });
+    await using _tenant = tenant;
+    const faulty = await tenant.run(small.window);
+    expect(errorsOf(faulty).length).toBeGreaterThan(0);
+    expect(faulty.datesHeld).toBe(15);
+    cloud.setFaults([]);
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed', datesHeld: 0 });
+    expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
+  });
+
+  it.each([
+    ['active_fraction', 1],
+    ['allocate_full', 0],
+  ])(
+    'says which lines are retained because their cluster is said to be younger, partial_period: %s',
+    async (partial_period, told) => {
+      const [cluster] = small.clusters;
+      const born = '2026-06-20T12:00:00Z';
+      const younger = (json: string): string => {
+        const item = JSON.parse(json) as { id: string; metadata: object };
+        if (item.id === cluster!.id) item.metadata = { ...item.metadata, created_at: born };
+        return JSON.stringify(item);
+      };
+      const { tenant } = await connect({
+        organization: small,
+        faults: [{ when: to('clusters'), effect: { kind: 'items', change: younger } }],
+        settings: { partial_period },
+      });
+      await using _tenant = tenant;
+      const { problems } = await tenant.run(small.window);
+      const reconciled = await tenant.withStore((store) => store.reconcile(small.window, 'line'));
+      const whole = reconciled.filter(
+        ({ key, retained, billed }) =>
+          key.includes(`/${cluster!.id}/`) && billed !== 0n && retained === billed,
+      );
+      expect(whole.length > 0).toBe(told === 1);
+      const dates = problems.filter(({ code }) => code === 'CB_BILLING_LIFETIME').map(({ date }) => date);
+      expect(dates).toEqual([...new Set(whole.map(({ date }) => date))].toSorted());
+      expect(dates.every((date) => date! < '2026-06-20')).toBe(true);
+    },
+  );
 
   it('keeps what it has when the credentials expire in the middle of a run', async () => {
     const { tenant, cloud } = await connect({ organization: small, daysPerQuery: 3 });

@@ -305,6 +305,11 @@ export const ERROR_CODES = {
     'Dates lie further back than the vendor keeps bills.',
     'Lower lookback_days; what was stored stays.',
   ),
+  CB_BILLING_LIFETIME: entry(
+    1,
+    'A bill names a resource for a time in which it did not exist, as its listing has it; the cost is retained.',
+    'Ask the vendor which is right. To allocate such lines whole, set partial_period: allocate_full.',
+  ),
   CB_INVENTORY_GATHER: entry(
     1,
     'Resources or identities could not be listed.',

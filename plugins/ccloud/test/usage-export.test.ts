@@ -177,6 +177,30 @@ describe('CFUs of Flink statements', () => {
     ]);
   });
 
+  it('are not whole while the best metric cannot be asked, although a fallback answers', async () => {
+    const { source, fetch } = simulated([
+      gauge('confluent_flink_num_cfu', [statement('lfcp-1', 'a', 2)]),
+      gauge('confluent_flink_statement_utilization_cfu_minutes_consumed', [statement('lfcp-1', 'a', 9)]),
+    ]);
+    fetch.setFaults([
+      {
+        when: ({ query }) => query?.includes('confluent_flink_num_cfu') ?? false,
+        effect: { kind: 'status', status: 503 },
+      },
+    ]);
+    const broken = (await ask(source, flink, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(totalsOf(broken)).toEqual([`lfcp-1 a ${9 * 24 * 60}`]);
+    expect(broken).toMatchObject({
+      outcome: 'partial',
+      coverage: { samplesSeen: 23, samplesExpected: 24 },
+      problems: [{ severity: 'error', date: DAY }],
+    });
+    fetch.setFaults([]);
+    const whole = (await ask(source, flink, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(totalsOf(whole)).toEqual([`lfcp-1 a ${2 * 24 * 60}`]);
+    expect(whole).toMatchObject({ outcome: 'complete', problems: [] });
+  });
+
   it('come from a fallback alone', async () => {
     const name = 'confluent_flink_statement_utilization_cfu_minutes_consumed';
     const { source } = simulated([gauge(name, [statement('lfcp-1', 'a', 2)])]);

@@ -1,5 +1,6 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
 import type { PruneCounts } from '../records.ts';
 import { OLDEST_DAYS } from '../queries/prune.ts';
 import { lock } from './locks.ts';
@@ -87,11 +88,11 @@ export async function pruneRest(database: PostgresDatabase, before: string): Pro
     await session.execute('delete from emissions where day < $1', [day]);
     await session.execute('delete from problems where day < $1', [day]);
     await session.execute('delete from date_revisions where day < $1', [day]);
-    await session.execute('delete from resources where deleted_at < $1', [instant]);
-    await session.execute('delete from identities where deleted_at < $1 and identity_id <> $2', [
-      instant,
-      UNALLOCATED,
-    ]);
+    await session.execute(`delete from resources where ${prunableLifetimes('resource', '$1')}`, [instant]);
+    await session.execute(
+      `delete from identities where identity_id <> $2 and ${prunableLifetimes('identity', '$1')}`,
+      [instant, UNALLOCATED],
+    );
   });
   await database.held(async (session) => {
     for (const statement of ORPHANS) await session.execute(statement);

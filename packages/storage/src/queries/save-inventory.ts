@@ -7,16 +7,15 @@ import {
 } from '@chargeback/plugin-api';
 import { type Insertable, type Kysely, sql } from 'kysely';
 import { metadataText, millisecondsOf } from '../convert.ts';
-import { type Lifetime, placeListed, placeObserved } from '../lifetimes.ts';
+import { type Lifetime, type ListedLifetime, placeListed, placeObserved } from '../lifetimes.ts';
 import type { IdentityTable, ResourceTable, StorageSchema } from '../schema.ts';
 
 /** Stored lifetimes per id, ascending. */
 export type StoredLifetimes = ReadonlyMap<string, readonly StoredLifetime[]>;
 
-interface StoredLifetime extends Lifetime {
+interface StoredLifetime extends ListedLifetime {
   readonly key: number;
   readonly observed: boolean;
-  readonly lastSeenAt: number;
   readonly displayName: string | null;
   /** Everything that can change who bears a cost. */
   readonly content: Content;

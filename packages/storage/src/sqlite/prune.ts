@@ -1,5 +1,6 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
 import type { PruneCounts } from '../records.ts';
 import { OLDEST_DAYS } from '../queries/prune.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -60,10 +61,14 @@ export function pruneRest(database: SqliteDatabase, before: string): void {
     database.statement('delete from emissions where day < ?').run(day);
     database.statement('delete from problems where day < ?').run(day);
     database.statement('delete from date_revisions where day < ?').run(day);
-    database.statement('delete from resources where deleted_at < ?').run(instant);
     database
-      .statement('delete from identities where deleted_at < ? and identity_id <> ?')
-      .run(instant, UNALLOCATED);
+      .statement(`delete from resources where ${prunableLifetimes('resource', '@instant')}`)
+      .run({ instant });
+    database
+      .statement(
+        `delete from identities where identity_id <> @own and ${prunableLifetimes('identity', '@instant')}`,
+      )
+      .run({ instant, own: UNALLOCATED });
   });
   database.write(() => {
     // The newest key of each table stays, so that no key is ever given out again.

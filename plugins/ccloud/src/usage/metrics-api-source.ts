@@ -12,7 +12,8 @@ import {
   type UsageQuery,
 } from '@chargeback/plugin-api';
 import type { CcloudClient } from '../http/ccloud-client.ts';
-import { type AskedHours, askHours, dayOf } from './metrics-api-day.ts';
+import type { AskedHours } from './hour-sums.ts';
+import { askHours, dayOf } from './metrics-api-day.ts';
 import { availableHours, lostDays } from './metrics-retention.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
 import { type MetricName, type UsageMetric, usageMetric } from './usage-metrics.ts';
