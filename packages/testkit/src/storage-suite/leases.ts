@@ -12,6 +12,7 @@ import {
   NOW,
   portion,
   resource,
+  usage,
   windowOf,
 } from './fixtures.ts';
 import { assertRejects, type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
@@ -72,7 +73,7 @@ const WRITES = {
   saveGatheredDay: (store: Store, id = 'a') => store.saveGatheredDay(gathered([line(id)])),
   saveCalculatedDay: (store: Store, id = 'x') =>
     store.saveCalculatedDay(calculated([allocated('a', [portion({ [id]: 100n })])])),
-  forgetAttempts: (store: Store) => store.forgetAttempts([DAY]),
+  saveUsage: (store: Store, id = 'x') => store.saveUsage({ date: DAY, usage: [usage('q', [['r', id, 1]])] }),
   saveTenantState: (store: Store, suspendedBecause = 'down') => store.saveTenantState({ suspendedBecause }),
   startRun: (store: Store, runId = 'one') => store.startRun(runId, NOW),
   finishRun: (store: Store, runId = 'one') =>
@@ -108,6 +109,7 @@ async function everything(store: Store): Promise<unknown> {
   return {
     lifetimes: await store.loadLifetimes(windowOf('2000-01-01', '2030-01-01')),
     lines: day?.lines.map(({ lineId }) => lineId),
+    usage: [...(await store.loadUsage(DAY)).values()],
     states: await store.dateStates(FEBRUARY),
     totals: await store.totals(FEBRUARY, ['identity_id']),
     state: await store.tenantState(),
