@@ -1,6 +1,13 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import {
+  prunedState,
+  saveTenantStateQuery,
+  tenantStateOf,
+  tenantStateQuery,
+} from '../queries/coordination.ts';
 import type { PruneCounts } from '../records.ts';
+import type { Target } from './date-states.ts';
 import { lock } from './locks.ts';
 import { dropMonth, monthOf, PARTITIONED_TABLES } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -49,6 +56,7 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
       [day],
     );
     for (const table of DAY_TABLES) await session.execute(`delete from ${table} where day = $1`, [day]);
+    await savePruned({ session, build: database.build }, day);
     if (await hasDays(session, day)) {
       for (const table of PARTITIONED_TABLES) {
         await session.execute(`delete from ${table} where day = $1`, [day]);
@@ -59,6 +67,12 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
     }
     return true;
   });
+}
+
+async function savePruned({ session, build }: Target, day: DayNumber): Promise<void> {
+  await lock(session, 'tenant');
+  const before = tenantStateOf(await session.first(tenantStateQuery(build)));
+  await session.run(saveTenantStateQuery(build, prunedState(before, day)));
 }
 
 /** Whether the month of a day still has days. */

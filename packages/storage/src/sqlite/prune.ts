@@ -1,7 +1,9 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { prunedState, saveTenantStateQuery } from '../queries/coordination.ts';
 import type { PruneCounts } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
+import { loadTenantState } from './tenant-state.ts';
 
 /** What lies before a day. */
 export function countPrunable(database: SqliteDatabase, before: string): PruneCounts {
@@ -41,6 +43,7 @@ export function pruneOldestDay(database: SqliteDatabase, before: string): boolea
       .statement('delete from line_portions where line_key in (select line_key from line_keys where day = ?)')
       .run(day);
     for (const table of DAY_TABLES) database.statement(`delete from ${table} where day = ?`).run(day);
+    database.run(saveTenantStateQuery(database.build, prunedState(loadTenantState(database), day)));
     return true;
   });
 }
