@@ -16,6 +16,7 @@ import {
   monthOf,
   overlap,
   type Period,
+  type PeriodLength,
   periodOf,
   periodWindow,
 } from './period.ts';
@@ -62,7 +63,7 @@ export function duePeriods(due: Due): DuePeriods {
       if (replaced.has(month) || isWanted(due, period)) periods.push(period);
     } else if (obstacle === 'closed') {
       const key = replaced.has(month) ? month : date;
-      if (mayBeTold(records.get(key), states)) closed.add(key);
+      if (mayBeTold(records.get(key), states, length)) closed.add(key);
     } else if (obstacle !== 'waits') problems.set(obstacle.date ?? date, obstacle);
   }
   return {
@@ -118,9 +119,13 @@ function replacedMonths(due: Due): Map<IsoDate, Obstacle> {
 }
 
 /** Whether the last emission lacks something, and nobody was told. */
-function mayBeTold(last: EmissionRecord | undefined, states: readonly DateState[]): boolean {
+function mayBeTold(
+  last: EmissionRecord | undefined,
+  states: readonly DateState[],
+  length: PeriodLength,
+): boolean {
   if (last?.status === 'closed') return false;
-  if (last?.status !== 'emitted') return true;
+  if (last?.status !== 'emitted' || lengthOf(last.aggregation) !== length) return true;
   return states.some(({ calculatedAt }) => calculatedAt !== null && calculatedAt > last.emittedAt);
 }
 

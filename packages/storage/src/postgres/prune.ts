@@ -1,5 +1,5 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, monthStartOfDay } from '../convert.ts';
 import {
   prunedState,
   saveTenantStateQuery,
@@ -93,7 +93,8 @@ export async function pruneRest(database: PostgresDatabase, before: string): Pro
     await lock(session, 'inventory');
     await lock(session, 'problems');
     await session.execute(`delete from runs where started_at < $1 and status <> 'running'`, [instant]);
-    await session.execute('delete from emissions where day < $1', [day]);
+    // What was emitted of the month is known as long as a day of it is kept.
+    await session.execute('delete from emissions where day < $1', [dayNumberOf(monthStartOfDay(day))]);
     await session.execute('delete from problems where day < $1', [day]);
     await session.execute('delete from date_revisions where day < $1', [day]);
     await session.execute('delete from resources where deleted_at < $1', [instant]);

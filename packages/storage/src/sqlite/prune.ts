@@ -1,5 +1,5 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, monthStartOfDay } from '../convert.ts';
 import { prunedState, saveTenantStateQuery } from '../queries/coordination.ts';
 import type { PruneCounts } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -59,7 +59,8 @@ export function pruneRest(database: SqliteDatabase, before: string): void {
   const instant = Date.parse(`${before}T00:00:00.000Z`);
   database.write(() => {
     database.statement(`delete from runs where started_at < ? and status <> 'running'`).run(instant);
-    database.statement('delete from emissions where day < ?').run(day);
+    // What was emitted of the month is known as long as a day of it is kept.
+    database.statement('delete from emissions where day < ?').run(dayNumberOf(monthStartOfDay(day)));
     database.statement('delete from problems where day < ?').run(day);
     database.statement('delete from date_revisions where day < ?').run(day);
     database.statement('delete from resources where deleted_at < ?').run(instant);

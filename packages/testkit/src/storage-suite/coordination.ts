@@ -240,6 +240,24 @@ function declarePruningRest(test: StoreTest): void {
       ...counts,
     });
     await store.startRun('new', NOW);
+    for (const period of ['2026-01-31', DAY, NEXT_DAY]) {
+      await store.saveEmission({
+        emitter: 'csv',
+        period,
+        aggregation: 'monthly',
+        batchId: 'batch',
+        mark: null,
+        status: 'emitted',
+        attempts: 1,
+        emittedAt: old,
+      });
+    }
+    await store.pruneRest('2026-02-03');
+    // A month is remembered until its last day is gone.
+    assert.deepEqual(
+      (await store.emissions('csv')).map(({ period }) => period),
+      [DAY, NEXT_DAY],
+    );
     await store.pruneRest(DAY);
     assert.deepEqual(
       (await store.runs(9)).map(({ runId }) => runId),
