@@ -137,6 +137,30 @@ describe('usage from a Prometheus that scrapes the export', () => {
     });
   });
 
+  it.each([
+    ['how many series there were', 'count by', 'partial', 23],
+    ['whether it was scraped', SCRAPE, 'complete', 24],
+  ])('tells when it could not be asked %s', async (_what, part, outcome, samplesSeen) => {
+    const metrics = [gauge(REQUESTS, [traffic('lkc-1', 'sa-1', () => 1)]), scraped('resource.kafka.id')];
+    const { source, fetch } = simulated(metrics);
+    fetch.setFaults([
+      { when: ({ query }) => query?.includes(part) ?? false, effect: { kind: 'status', status: 503 } },
+    ]);
+    const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+    expect(totalsOf(day)).toEqual([`lkc-1 sa-1 ${24 * 60}`]);
+    expect(day).toMatchObject({
+      outcome,
+      coverage: { samplesSeen },
+      problems: [{ code: 'CB_METRICS_PARTIAL', severity: 'warning', date: DAY, path: 'bytes_in' }],
+    });
+    expect(day.problems[0]!.message).toContain('503');
+    fetch.setFaults([]);
+    expect((await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)).toMatchObject({
+      outcome: 'complete',
+      problems: [],
+    });
+  });
+
   it('a server that is down fails the days with its reason', async () => {
     const { source, fetch } = simulated([]);
     fetch.setFaults([{ effect: { kind: 'status', status: 503 } }]);
@@ -184,7 +208,7 @@ describe('CFUs of Flink statements', () => {
     ]);
     fetch.setFaults([
       {
-        when: ({ query }) => query?.includes('confluent_flink_num_cfu') ?? false,
+        when: ({ query }) => query?.includes('sum_over_time(confluent_flink_num_cfu') ?? false,
         effect: { kind: 'status', status: 503 },
       },
     ]);
