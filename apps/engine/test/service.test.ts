@@ -187,7 +187,20 @@ describe('the engine as a service', () => {
     const again = await chargeback(['recalculate', '--config', config, '--tenant', tenant, '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ runs: [{ status: 'completed', periods_emitted: 0 }] });
     const dry = await chargeback(['prune', '--config', config, '--dry-run', '--json']);
-    expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }] });
+    expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }], failures: [] });
+  });
+
+  it('removes old days of the tenants it can, and says of which it cannot', async () => {
+    const { config } = await prepare('pair', '');
+    await chargeback(['run', '--config', config]);
+    const yaml = await readFile(config, 'utf8');
+    const [head = '', tenant = ''] = yaml.split(/^tenants:\n/m);
+    const absent = tenant.replace(/^ {2}\S+:$/m, '  absent:').replaceAll('/pair', '/absent');
+    await writeFile(config, `${head}tenants:\n${absent}${tenant}`);
+    const prune = await chargeback(['prune', '--config', config]);
+    expect(prune.exitCode).toBe(2);
+    expect(prune.stdout).toMatch(/scale/);
+    expect(prune.stderr).toMatch(/absent\n.*CB_STORAGE_OPEN/);
   });
 
   it('says what it does not know of a database that is not there yet', async () => {
@@ -196,6 +209,11 @@ describe('the engine as a service', () => {
     expect([status.exitCode, status.stdout]).toEqual([1, expect.stringContaining('nothing was run yet')]);
     const prune = await chargeback(['prune', '--config', config]);
     expect([prune.exitCode, prune.stderr]).toEqual([2, expect.stringContaining('there is no database')]);
+    const one = await chargeback(['prune', '--config', config, '--json']);
+    expect([one.exitCode, JSON.parse(one.stdout)]).toMatchObject([
+      2,
+      { tenants: [], failures: [{ problem: { code: 'CB_STORAGE_OPEN' } }] },
+    ]);
   });
 });
 

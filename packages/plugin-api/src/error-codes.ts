@@ -200,8 +200,8 @@ export const ERROR_CODES = {
   ),
   CB_METRICS_LABEL: entry(
     1,
-    'A series does not carry the label that names the identity or the resource.',
-    'Aggregate by that label: sum by (<label>) (…).',
+    'Series do not carry the label that names the identity or the resource. Where others do, their usage goes to UNALLOCATED.',
+    'Aggregate by that label: sum by (<label>) (…); or leave such series out: {<label>!=""}.',
   ),
   CB_METRICS_PARTIAL: entry(
     1,

@@ -1,9 +1,9 @@
 import { compareKeys } from '@chargeback/money';
 import {
+  type Coverage,
   isComplete,
-  type IsoDate,
-  makeProblem,
   type MetricsSource,
+  UNALLOCATED,
   type UsageDay,
   type UsageQuery,
   type UsageTotals,
@@ -11,7 +11,8 @@ import {
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
-import { dayIndexOf, type DaySpan } from './plan-range.ts';
+import { namelessOf, namelessProblem, type NamelessSeries } from './nameless-series.ts';
+import type { DaySpan } from './plan-range.ts';
 import type { RangeAnswer } from './range-answer.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import {
@@ -68,49 +69,38 @@ function* answeredDays(
   { series, warnings }: RangeAnswer,
 ): Iterable<UsageDay> {
   const grid = new DayGrid(span);
-  const missing = missingLabels(query, series, span);
   const totals = addUp(query, series, grid);
+  const nameless = namelessOf(query, series, grid);
   for (const [day, date] of span.days.entries()) {
-    const label = missing[day];
-    if (label !== undefined) {
-      yield failedDay(query, span, labelProblem(query, label, date));
+    const without = nameless[day]!;
+    const problem = namelessProblem(query, without, date);
+    if (problem?.severity === 'error') {
+      yield failedDay(query, span, problem);
       continue;
     }
-    const coverage = coverageOf(grid.seenOn(day), expectedOf(query, span.perDay), warnings);
+    const expected = expectedOf(query, span.perDay);
+    const coverage = placed(coverageOf(grid.seenOn(day), expected, warnings), without);
     yield {
       date,
       queryKey: query.key,
       totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) }),
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
-      problems: [...rejectedProblems(grid, day, query.key), ...warningProblems(warnings, date, query.key)],
+      problems: [
+        ...rejectedProblems(grid, day, query.key),
+        ...(problem ? [problem] : []),
+        ...warningProblems(warnings, date, query.key),
+      ],
     };
   }
 }
 
-/** For each day the label that a series with samples on it lacks: its usage could be attributed to nobody. */
-function missingLabels(
-  { identityLabel, resourceLabel }: UsageQuery,
-  series: readonly RangeSeries[],
-  span: DaySpan,
-): (string | undefined)[] {
-  const missing: (string | undefined)[] = span.days.map(() => undefined);
-  for (const { labels, times } of series) {
-    const needed = resourceLabel === null ? [identityLabel] : [identityLabel, resourceLabel];
-    const label = needed.find((name) => !labels[name]);
-    if (label === undefined) continue;
-    for (const time of times) {
-      const day = dayIndexOf(span, time);
-      if (day >= 0 && day < missing.length) missing[day] ??= label;
-    }
-  }
-  return missing;
-}
-
-function labelProblem({ key }: UsageQuery, label: string, date: IsoDate): DayProblem {
-  const message = `${key}: a series does not carry the label ${label}`;
-  const fix = `Aggregate by it in the query: sum by (${label}) (…).`;
-  return { ...makeProblem('CB_METRICS_LABEL', message, { severity: 'error', path: key, fix }), date };
+/** What no resource can be given is missing from one of them, and nobody knows which: the day is not whole. */
+function placed(coverage: Coverage, { misplaced }: NamelessSeries): Coverage {
+  const { samplesSeen, samplesExpected } = coverage;
+  return misplaced > 0
+    ? { samplesSeen: Math.min(samplesSeen, samplesExpected - 1), samplesExpected }
+    : coverage;
 }
 
 interface KeyedSums {
@@ -119,13 +109,13 @@ interface KeyedSums {
   readonly sums: DaySums;
 }
 
-/** Totals per resource and identity, in code-unit order of both. */
+/** Totals per resource and identity, in code-unit order of both; UNALLOCATED stands for a name that is missing. */
 function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid): KeyedSums[] {
   const { days, perDay } = grid.span;
   const byKey = new Map<string, KeyedSums>();
   for (const one of series) {
-    const identityId = one.labels[query.identityLabel] ?? '';
-    const resourceId = query.resourceLabel === null ? null : (one.labels[query.resourceLabel] ?? '');
+    const identityId = one.labels[query.identityLabel] || UNALLOCATED;
+    const resourceId = query.resourceLabel === null ? null : one.labels[query.resourceLabel] || UNALLOCATED;
     const key = resourceId === null ? identityId : `${resourceId}\u0000${identityId}`;
     let keyed = byKey.get(key);
     if (!keyed) {

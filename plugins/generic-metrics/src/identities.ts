@@ -1,4 +1,4 @@
-import type { Identity } from '@chargeback/plugin-api';
+import { type Identity, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import { listedIdentities, mappedTeam } from '@chargeback/prometheus';
 import type { Settings } from './settings.ts';
 
@@ -9,6 +9,7 @@ export function staticIdentities({ identity_source: source }: Settings): Identit
 
 /** Describes a name that a metric carries. */
 export function principalIdentity({ identity_source: source }: Settings, principal: string): Identity {
+  if (principal === UNALLOCATED) return UNALLOCATED_IDENTITY;
   return {
     identityId: principal,
     identityType: 'principal',

@@ -1,4 +1,10 @@
-import { type Identity, type IsoDate, SYSTEM_IDENTITY_TYPE } from '@chargeback/plugin-api';
+import {
+  type Identity,
+  type IsoDate,
+  SYSTEM_IDENTITY_TYPE,
+  UNALLOCATED,
+  UNALLOCATED_IDENTITY,
+} from '@chargeback/plugin-api';
 import { listedIdentities, mappedTeam } from '@chargeback/prometheus';
 import { createOwnership, type Ownership } from './ownership.ts';
 import type { Settings } from './settings.ts';
@@ -44,7 +50,7 @@ export function createDirectory(settings: Settings, today: IsoDate): Directory {
     teamOf,
     payerOf: (identity, date) => {
       if (fixedById.has(identity.identityId)) return identity;
-      if (identity.metadata['owning_team'] === true) return null;
+      if (identity.metadata['owning_team'] === true || identity.identityId === UNALLOCATED) return null;
       return settings.charge_to === 'team' ? team(teamOf(identity.identityId, date)) : identity;
     },
   };
@@ -75,6 +81,7 @@ function teamIdentity(team: string): Identity {
 
 /** A topic is kept out of every identity set: it owns nothing and pays for nothing. */
 function describeName(name: string, team: string): Identity {
+  if (name === UNALLOCATED) return UNALLOCATED_IDENTITY;
   const topic = name.startsWith(TOPIC_PREFIX);
   return {
     identityId: name,

@@ -2,6 +2,7 @@ import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
 import type { PruneCounts } from '../records.ts';
+import { OLDEST_DAYS } from '../queries/prune.ts';
 import { lock } from './locks.ts';
 import { dropMonth, monthOf, PARTITIONED_TABLES } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -41,7 +42,10 @@ const DAY_TABLES = [
 export function pruneOldestDay(database: PostgresDatabase, before: string): Promise<boolean> {
   const limit = dayNumberOf(before);
   return database.held(async (session) => {
-    const [oldest] = await session.arrays<[DayNumber | null]>('select min(day) from date_states', []);
+    const [oldest] = await session.arrays<[DayNumber | null]>(
+      `select min(day) from (${OLDEST_DAYS}) as days`,
+      [],
+    );
     const day = oldest?.[0] ?? null;
     if (day === null || day >= limit) return false;
     await lock(session, { day });
@@ -65,10 +69,11 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
 /** Whether the month of a day still has days. */
 async function hasDays(session: PostgresSession, day: DayNumber): Promise<boolean> {
   const { first, end } = monthOf(day);
-  const found = await session.arrays('select 1 from date_states where day >= $1 and day < $2 limit 1', [
-    first,
-    end,
-  ]);
+  const found = await session.arrays(
+    `(select 1 from date_states where day >= $1 and day < $2 limit 1)
+     union all (select 1 from usage_coverage where day >= $1 and day < $2 limit 1)`,
+    [first, end],
+  );
   return found.length > 0;
 }
 

@@ -13,7 +13,7 @@ export async function saveTenantState(
   change: Partial<TenantState>,
 ): Promise<void> {
   const { build } = database;
-  await database.transaction(async (session) => {
+  await database.held(async (session) => {
     await lock(session, 'tenant');
     const before = tenantStateOf(await session.first(tenantStateQuery(build)));
     await session.run(saveTenantStateQuery(build, { ...before, ...change }));

@@ -2,6 +2,7 @@ import { UNALLOCATED } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
 import type { PruneCounts } from '../records.ts';
+import { OLDEST_DAYS } from '../queries/prune.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /** What lies before a day. */
@@ -47,7 +48,7 @@ export function pruneOldestDay(database: SqliteDatabase, before: string): boolea
 }
 
 function oldestDay(database: SqliteDatabase, limit: DayNumber): DayNumber | null {
-  const oldest = database.statement('select min(day) from date_states').pluck().get() as number | null;
+  const oldest = database.statement(`select min(day) from (${OLDEST_DAYS})`).pluck().get() as number | null;
   return oldest !== null && oldest < limit ? oldest : null;
 }
 

@@ -17,10 +17,9 @@ import {
   saveOneLine,
   usage,
 } from './fixtures.ts';
-import { assertRejects, type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
+import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
 
 export function testCoordination(runner: TestRunner, makeStore: MakeStore): void {
-  storeTests(runner, makeStore, { topic: 'the lease of a tenant', declare: [declareLease] });
   storeTests(runner, makeStore, { topic: 'the state of a tenant', declare: [declareTenantState] });
   storeTests(runner, makeStore, {
     topic: 'revisions of a day',
@@ -31,49 +30,6 @@ export function testCoordination(runner: TestRunner, makeStore: MakeStore): void
 }
 
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
-
-function declareLease(test: StoreTest): void {
-  test('is held by one at a time, until it is released or expires', async (store, reopen) => {
-    assert.equal(await store.lease(), null);
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    assert.equal((await store.acquireLease({ holder: 'two', now: later(59), seconds: 60 }))?.holder, 'one');
-    assert.equal(await store.acquireLease({ holder: 'one', now: later(30), seconds: 60 }), null);
-    assert.deepEqual(await store.lease(), { holder: 'one', acquiredAt: NOW, expiresAt: later(90) });
-    assert.equal(await store.acquireLease({ holder: 'two', now: later(90), seconds: 60 }), null);
-    await store.releaseLease('one');
-    assert.equal((await store.lease())?.holder, 'two');
-    await store.releaseLease('two');
-    assert.equal(await (await reopen()).lease(), null);
-  });
-
-  test('is taken over from a holder that is known to be dead, and from no other', async (store) => {
-    await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 });
-    const request = { holder: 'two', now: NOW, seconds: 60 };
-    assert.equal((await store.acquireLease({ ...request, over: 'somebody' }))?.holder, 'one');
-    assert.equal(await store.acquireLease({ ...request, over: 'one' }), null);
-    assert.equal((await store.lease())?.holder, 'two');
-  });
-
-  test('keeps who has lost it from writing a day', async (store, _reopen, openAnother) => {
-    await using other = await openAnother();
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    await store.saveGatheredDay(gathered([line('a')]));
-    assert.equal(await other.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
-    const rows = calculated([allocated('a', [portion({ x: 100n })])]);
-    await assertRejects(store.saveGatheredDay(gathered([line('b')])), 'CB_STORAGE_LEASE');
-    await assertRejects(store.saveCalculatedDay(rows), 'CB_STORAGE_LEASE');
-    await other.saveCalculatedDay(rows);
-    assert.equal((await other.dateStates(FEBRUARY))[0]?.state, 'calculated');
-  });
-
-  test('marks what a dead holder left running as interrupted', async (store) => {
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    await store.startRun('one', NOW);
-    assert.equal(await store.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
-    const [run] = await store.runs(1);
-    assert.deepEqual([run?.status, run?.endedAt], ['interrupted', later(61)]);
-  });
-}
 
 function declareTenantState(test: StoreTest): void {
   test('begins with nothing and keeps what is not changed', async (store, reopen) => {
@@ -133,7 +89,7 @@ function declareRevisions(test: StoreTest): void {
 }
 
 function declareAttempts(test: StoreTest): void {
-  test('remember when a line was last tried, until somebody forgets it', async (store) => {
+  test('remember when a line was last tried', async (store) => {
     await store.saveGatheredDay(gathered([line('a')]));
     const tries = async () => (await store.loadDay(DAY))?.attempts.get('a');
     for (const [count, at, triedAt] of [
@@ -144,10 +100,6 @@ function declareAttempts(test: StoreTest): void {
       await store.saveCalculatedDay(calculated([heldLine('a', count)], { calculatedAt: at }));
       assert.deepEqual(await tries(), { count, triedAt });
     }
-    await store.forgetAttempts([NEXT_DAY]);
-    assert.equal((await tries())?.count, 2);
-    await store.forgetAttempts([DAY]);
-    assert.equal(await tries(), undefined);
   });
 }
 
