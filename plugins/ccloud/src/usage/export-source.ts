@@ -160,7 +160,11 @@ function judged(day: UsageDay, evidence: Evidence): UsageDay {
   const known = evidence.get(day.queryKey)?.get(day.date);
   if (!known || day.outcome === 'failed') return day;
   // An hour without traffic, unless samples were set aside; but a metric without a sample is not exported at all.
-  const quiet = day.problems.length === 0 && day.coverage.samplesSeen > 0;
+  // What lacks a name was seen, and touches nobody else.
+  const usable = day.problems.every(
+    ({ code, severity }) => code === 'CB_METRICS_LABEL' && severity === 'warning',
+  );
+  const quiet = usable && day.coverage.samplesSeen > 0;
   const problems: Problem[] = [...day.problems];
   let { coverage } = day;
   if (quiet && known.scraped > coverage.samplesSeen) coverage = { ...coverage, samplesSeen: known.scraped };
