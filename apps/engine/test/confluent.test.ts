@@ -242,6 +242,34 @@ describe('a month of a Confluent Cloud organization', () => {
     },
   );
 
+  it('retains nothing because one listing missed clusters that are there', async () => {
+    const middle = new Date(END - 5 * MILLISECONDS_PER_DAY);
+    const settings = { partial_period: 'active_fraction' };
+    const { tenant, cloud } = await connect({ organization: small, now: middle, settings });
+    await using _tenant = tenant;
+    await tenant.run(small.window);
+    tenant.now = new Date(middle.getTime() + 3_600_000);
+    const [missed] = small.clusters;
+    cloud.setFaults([
+      {
+        when: to('clusters'),
+        effect: { kind: 'items', change: (json) => (json.includes(`"${missed!.id}"`) ? [] : json) },
+      },
+    ]);
+    await tenant.run(small.window);
+    const ended = await tenant.withStore((store) => store.loadLifetimes(small.window));
+    const found = ended.resources.find(({ resourceId }) => resourceId === missed!.id);
+    expect(found?.deletedAt).not.toBeNull();
+    cloud.setFaults([]);
+    tenant.now = SETTLED;
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed' });
+
+    const undisturbed = await connect({ organization: small, settings });
+    await using other = undisturbed.tenant;
+    await other.run(small.window);
+    expect(await tenant.rows(small.window)).toEqual(await other.rows(small.window));
+  });
+
   it('keeps what it has when the credentials expire in the middle of a run', async () => {
     const { tenant, cloud } = await connect({ organization: small, daysPerQuery: 3 });
     await using _tenant = tenant;
