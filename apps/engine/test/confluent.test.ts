@@ -242,6 +242,38 @@ describe('a month of a Confluent Cloud organization', () => {
     },
   );
 
+  it.each([
+    ['environments', to('environments')],
+    ['clusters', to('clusters')],
+    ['Flink statements', to('statements')],
+    ['accounts, users and keys', to('service_accounts', 'users', 'api_keys')],
+  ])('comes to the same, to the last digit, after one listing missed some %s', async (_what, when) => {
+    const middle = new Date(END - 5 * MILLISECONDS_PER_DAY);
+    const settings = { partial_period: 'active_fraction' };
+    const { tenant, cloud } = await connect({ organization: small, now: middle, settings });
+    await using _tenant = tenant;
+    await tenant.run(small.window);
+    const endedOf = () =>
+      tenant.withStore(async (store) => {
+        const { resources, identities } = await store.loadLifetimes(small.window);
+        return [...resources, ...identities].filter(({ deletedAt }) => deletedAt !== null).length;
+      });
+    const before = await endedOf();
+    tenant.now = new Date(middle.getTime() + 3_600_000);
+    const change = (json: string, index: number): string | string[] => (index === 0 ? [] : json);
+    cloud.setFaults([{ when, effect: { kind: 'items', change } }]);
+    await tenant.run(small.window);
+    expect(await endedOf()).toBeGreaterThan(before);
+    cloud.setFaults([]);
+    tenant.now = SETTLED;
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed' });
+
+    const undisturbed = await connect({ organization: small, settings });
+    await using other = undisturbed.tenant;
+    await other.run(small.window);
+    expect(await tenant.rows(small.window)).toEqual(await other.rows(small.window));
+  });
+
   it('keeps what it has when the credentials expire in the middle of a run', async () => {
     const { tenant, cloud } = await connect({ organization: small, daysPerQuery: 3 });
     await using _tenant = tenant;

@@ -15,6 +15,12 @@ export interface ListedLifetime extends Lifetime {
   readonly lastSeenAt: number;
 }
 
+/** What a listing says of a thing. */
+export interface Listed extends Lifetime {
+  /** Since when the thing exists by that: an end before then may be true, a later one is refuted. */
+  readonly vouchedFrom: number;
+}
+
 /** Which stored lifetime to overwrite (`index`, ascending order) or, when null, to add. */
 export interface Placement {
   readonly index: number | null;
@@ -26,11 +32,15 @@ export interface Placement {
  * latest one; a thing that was deleted and is listed again begins a new lifetime, so that its past stays. One
  * that a listing only missed goes on to exist: nothing of the time between is cut out.
  */
-export function placeListed(stored: readonly ListedLifetime[], listed: Lifetime, seenAt: number): Placement {
+export function placeListed(
+  stored: readonly ListedLifetime[],
+  { vouchedFrom, ...listed }: Listed,
+  seenAt: number,
+): Placement {
   const last = stored.at(-1);
   if (!last) return { index: null, lifetime: listed };
   const returned = last.deletedAt !== null && (listed.deletedAt === null || isAfter(listed, last.deletedAt));
-  if (returned && !wasMissed(last, listed)) {
+  if (returned && !wasMissed(last, vouchedFrom)) {
     const createdAt = isAfter(listed, last.deletedAt!) ? listed.createdAt : Math.max(seenAt, last.deletedAt!);
     return { index: null, lifetime: { createdAt, deletedAt: listed.deletedAt } };
   }
@@ -43,11 +53,11 @@ export function placeListed(stored: readonly ListedLifetime[], listed: Lifetime,
 }
 
 /**
- * Whether the end was concluded, from a listing that did not name the thing, and is refuted by a beginning before
- * it. An end that the source stated is not later than the listing that stated it.
+ * Whether the end was concluded from a listing that did not name the thing, and is refuted. An end that the source
+ * stated is not later than the listing that stated it.
  */
-function wasMissed({ deletedAt, lastSeenAt }: ListedLifetime, { createdAt }: Lifetime): boolean {
-  return deletedAt !== null && deletedAt > lastSeenAt && createdAt !== null && createdAt < deletedAt;
+function wasMissed({ deletedAt, lastSeenAt }: ListedLifetime, vouchedFrom: number): boolean {
+  return deletedAt !== null && deletedAt > lastSeenAt && vouchedFrom < deletedAt;
 }
 
 /** Null when the sighting adds nothing to what is stored (ascending). */

@@ -226,6 +226,38 @@ describe('a line', () => {
     expect(lines).toMatchObject([{ resourceId: null, environmentId: null, productType: 'SUPPORT' }]);
   });
 
+  it('keeps apart things that have a name and no id', async () => {
+    const named = (display_name: string) => ({ display_name, environment: { id: 'env-1' } });
+    const { lines, problems } = await billOf([
+      row({ id: 'a', resource: named('north'), amount: 1 }),
+      row({ id: 'b', resource: named('south'), amount: 2 }),
+      row({ id: 'c', resource: named('south'), amount: 4, price: 0.05 }),
+    ]);
+    expect(problems).toEqual([]);
+    expect(lines.map((line) => [line.metadata['resource_name'], costOf(line), line.resourceId])).toEqual([
+      ['north', '1.0000', null],
+      ['south', '6.0000', null],
+    ]);
+  });
+
+  it('keeps what else the row says of its resource, and one that is no object with a remark', async () => {
+    const resource = {
+      id: 'lkc-1',
+      crn: 'crn://c',
+      environment: { id: 'env-1', display_name: 'prod' },
+    };
+    const whole = await billOf([row({ resource })]);
+    expect(whole.problems).toEqual([]);
+    expect(whole.lines[0]!.metadata['resource']).toEqual({
+      crn: 'crn://c',
+      environment: { display_name: 'prod' },
+    });
+    const odd = await billOf([row({ resource: 'lkc-1' })]);
+    expect(odd.lines).toMatchObject([{ resourceId: null, metadata: { resource: 'lkc-1' } }]);
+    expect(odd.lines.map(costOf)).toEqual(['5.5200']);
+    expect(odd.problems).toMatchObject([{ code: 'CB_BILLING_ROW', severity: 'warning', date: DAY }]);
+  });
+
   it('survives an unknown product and line type, and the absence of both', async () => {
     const { lines, problems } = await billOf([
       row({ id: 'a', product: 'QUANTUM', line_type: 'QUANTUM_BITS' }),
@@ -335,6 +367,17 @@ describe('a bad row', () => {
       const far = await billOf([row({ start_date, end_date: undefined })]);
       expect(far.problems).toMatchObject([{ code: 'CB_BILLING_ROW', severity: 'error', date: null }]);
     }
+  });
+
+  it('of a neighbouring window holds the days of that window, not of the one it was sent with', async () => {
+    const { lines, problems } = await billOf([
+      row(),
+      row({ id: 'b', start_date: '2026-01-31', end_date: '2026-02-01', amount: 'abc' }),
+    ]);
+    expect(lines.map(costOf)).toEqual(['5.5200']);
+    expect(problems).toMatchObject([{ code: 'CB_BILLING_AMOUNT', severity: 'warning', date: null }]);
+    const far = await billOf([row({ start_date: '2020-01-31', end_date: undefined, amount: 'abc' })]);
+    expect(far.problems).toMatchObject([{ code: 'CB_BILLING_AMOUNT', severity: 'error', date: null }]);
   });
 
   it('is one problem for each day, however many rows there are', async () => {

@@ -308,6 +308,19 @@ describe('CFUs of Flink statements', () => {
     expect(server.requests).toHaveLength(2 + 3);
   });
 
+  it('when every metric is refused, the day is failed and the reason is told', async () => {
+    await using server = await serveMetricsApi(() => null);
+    const answered = await ask(sourceOf(server.url), queries, days('2026-02-05', 3));
+    for (const day of answered.values()) {
+      expect(day).toMatchObject({
+        outcome: 'failed',
+        problems: [{ code: 'CB_SOURCE_REQUEST', severity: 'warning', date: day.date, path: 'flink_cfu' }],
+      });
+    }
+    expect(answered.size).toBe(3);
+    expect(server.requests).toHaveLength(3);
+  });
+
   it.each([
     ['the best metric', 'num_cfu', ['lfcp-1 a 180', 'lfcp-2 c 60', 'lfcp-3 d 2']],
     ['a fallback', 'cfu_minutes_consumed', ['lfcp-1 a 3', 'lfcp-1 b 0', 'lfcp-2 c 1', 'lfcp-3 d 2']],

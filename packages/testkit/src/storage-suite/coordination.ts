@@ -126,7 +126,7 @@ function listed(seenAt: Date, emptyThreshold = -1): ListedTypes {
 }
 
 function declareDeletions(test: StoreTest): void {
-  test('ends with the listing, and begins again when it is named again', async (store) => {
+  test('ends with the listing, and begins again when it is created again', async (store) => {
     await list(store, ['a', 'b'], NOW);
     await store.saveResources(
       { authoritativeFor: [], resources: [resource('t', { resourceType: 'topic' })] },
@@ -135,14 +135,15 @@ function declareDeletions(test: StoreTest): void {
     await list(store, ['a'], later(60));
     assert.deepEqual(await store.deleteUnlisted(listed(later(60))), { deleted: 1, doubted: [] });
     assert.deepEqual(await living(store), ['a', 't']);
-    await list(store, ['a', 'b'], later(120));
+    const again = resource('b', { createdAt: later(90) });
+    await store.saveResources({ authoritativeFor: ['cluster'], resources: [again] }, later(120));
     const { resources } = await store.loadLifetimes(FEBRUARY);
     const lives = resources.filter(({ resourceId }) => resourceId === 'b');
     assert.deepEqual(
       lives.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]),
       [
         [null, later(60)],
-        [later(120), null],
+        [later(90), null],
       ],
     );
   });

@@ -244,14 +244,26 @@ function declareMissed(test: StoreTest): void {
     assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-20 ann', '2026-02-20 - bob']);
   });
 
-  test('begin anew when the thing was created again, or does not say when it was created', async (store) => {
+  test('begin anew when the thing was created again', async (store) => {
     await listBoth(store, '2026-01-05', born);
     await listBoth(store, '2026-02-03', null);
     await listBoth(store, '2026-02-10', { createdAt: date('2026-02-07') });
     assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-03 ann', '2026-02-07 - ann']);
-    await listBoth(store, '2026-02-13', null);
-    await listBoth(store, '2026-02-20', { createdAt: null });
-    assert.deepEqual((await livesOfBoth(store)).slice(1), ['2026-02-07 2026-02-13 ann', '2026-02-20 - ann']);
+  });
+
+  test('go on for a resource that does not say when it was created, and begin anew for an identity', async (store) => {
+    const unknown = { createdAt: null };
+    await listBoth(store, '2026-01-05', unknown);
+    await listBoth(store, '2026-02-03', null);
+    await listBoth(store, '2026-02-10', unknown);
+    const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
+    const lives = (items: readonly (Identity | Resource)[]) =>
+      items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
+    assert.deepEqual(lives(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
+    assert.deepEqual(lives(identities.filter(({ identityId }) => identityId === 'p')), [
+      [null, date('2026-02-03')],
+      [date('2026-02-10'), null],
+    ]);
   });
 
   test('keep an end that the source stated', async (store) => {

@@ -88,6 +88,10 @@ class QueryWalk {
     const [best, ...others] = metric.names;
     if (others.length === 0) return this.#ask(metric, best, asked);
     const answers = await Promise.all(metric.names.map((name) => this.#ask(metric, name, asked)));
+    const refused = metric.names.map(({ apiName }) => this.#lasting.get(apiName));
+    if (refused.every((error) => error?.code === 'CB_SOURCE_REQUEST')) {
+      return this.#failed(date, [problemAt(refused[0]!, { metric, date, severity: 'warning' })]);
+    }
     return firstThatSpeaks(answers as [UsageDay, ...UsageDay[]]);
   }
 
@@ -105,8 +109,7 @@ class QueryWalk {
       if (cause.code === 'CB_SOURCE_REQUEST' && metric.names.length > 1) {
         return { ...this.#failed(date, []), outcome: 'partial' };
       }
-      const message = `${metric.key}: ${cause.message}`;
-      return this.#failed(date, [{ ...problemOf(cause), message, date, path: metric.key }]);
+      return this.#failed(date, [problemAt(cause, { metric, date, severity: 'error' })]);
     }
   }
 
@@ -120,6 +123,19 @@ class QueryWalk {
       problems,
     };
   }
+}
+
+function problemAt(
+  cause: ChargebackError,
+  { metric, date, severity }: { metric: UsageMetric; date: IsoDate; severity: Problem['severity'] },
+): Problem {
+  return {
+    ...problemOf(cause),
+    message: `${metric.key}: ${cause.message}`,
+    date,
+    path: metric.key,
+    severity,
+  };
 }
 
 function unknownQuery(key: string, date: IsoDate): Problem {
