@@ -8,15 +8,19 @@ import {
 import { createMetricsSource, createPrometheusClient } from '@chargeback/prometheus';
 import type { KafkaAdminSettings } from './admin/kafka-admin-settings.ts';
 import { constructBill } from './billing.ts';
-import { rateIn } from './cost-model-schema.ts';
 import { doctor } from './doctor.ts';
 import { createDirectory } from './identities.ts';
 import { PRODUCTS } from './products.ts';
 import { queriesOf } from './queries.ts';
 import { listFromMetrics } from './resources.ts';
 import { fallbackRoute, routesOf } from './routes.ts';
+import { brokerScrapes } from './scrapes.ts';
 import { matchersOf } from './selector-schema.ts';
 import type { Settings } from './settings.ts';
+import { changesKey, rateOn } from './terms.ts';
+
+/** A day that no change is valid on. */
+const BEFORE_ALL = '0000-00-00';
 
 /** Connects one tenant to the metrics of its cluster and, where that is configured, to its brokers. */
 export async function createSelfManagedKafka(settings: Settings, host: PluginHost): Promise<Ecosystem> {
@@ -25,14 +29,15 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
   const directory = createDirectory(settings, isoDateOf(host.clock()));
   const routes = routesOf(settings, queries, directory);
   const admin = adminSource(settings, host);
+  const scrapes = brokerScrapes(settings, queries, client);
   return {
     routes,
     fallback: fallbackRoute(),
     regather: 'until_complete',
     gatherKey: gatherKey(settings, routes),
-    metrics: createMetricsSource(client, { concurrency: host.concurrency }),
+    metrics: createMetricsSource(client, { concurrency: host.concurrency, scrapes }),
     async *billing(window, signal) {
-      yield await constructBill(settings, { client, queries, window, signal });
+      yield await constructBill(settings, { client, queries, scrapes, window, signal });
     },
     async *resources(_window, signal) {
       yield admin
@@ -88,9 +93,11 @@ function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['
     brokers: settings.broker_count,
     step,
     missing: settings.missing_usage === 'estimate',
+    scrapes: queries.text('scrapes', step),
+    ...(settings.changes.length > 0 ? { changes: changesKey(settings) } : {}),
     costs: Object.values(PRODUCTS).map(({ productType, rate, query }) => [
       productType,
-      rateIn(settings.cost_model, settings.region, rate).toString(),
+      rateOn(settings, BEFORE_ALL, rate).toString(),
       query === null ? null : queries.text(query, step),
     ]),
     usage: [...new Map(usage.map((query) => [query.key, query])).values()].map(

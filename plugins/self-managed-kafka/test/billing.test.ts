@@ -173,7 +173,7 @@ describe('the constructed bill', () => {
     expect(ingress.map(({ coverage }) => coverage?.samplesSeen)).toEqual([24, 0, 24]);
     expect(ingress.map(({ totalCost }) => formatMoney(totalCost))).toEqual(['0.2400', '0.0000', '0.2400']);
     expect(problems.filter(({ code }) => code === 'CB_MONEY_TOO_LARGE')).toMatchObject([
-      { severity: 'warning', date: '2026-02-03', path: 'kafka-1/SELF_KAFKA_NETWORK_INGRESS/2026-02-03' },
+      { severity: 'warning', date: '2026-02-03', path: 'SELF_KAFKA_NETWORK_INGRESS/2026-02-03' },
     ]);
     expect(linesOf({ lines } as never, 'COMPUTE').every(({ coverage }) => coverage === null)).toBe(true);
   });
