@@ -14,11 +14,13 @@ import { PRODUCTS } from './products.ts';
 import { queriesOf } from './queries.ts';
 import { listFromMetrics } from './resources.ts';
 import { fallbackRoute, routesOf } from './routes.ts';
-import { brokerScrapes } from './scrapes.ts';
+import { brokerLabels, brokerScrapes } from './scrapes.ts';
 import { matchersOf } from './selector-schema.ts';
 import type { Settings } from './settings.ts';
-import { changesKey, rateOn } from './terms.ts';
+import { changesKey, rateOn, termsOn } from './terms.ts';
 
+/** How far back the doctor looks for scrapes. */
+const RECENT_SECONDS = 300;
 /** A day that no change is valid on. */
 const BEFORE_ALL = '0000-00-00';
 
@@ -55,6 +57,11 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
         clock: host.clock,
         signal,
         preset: settings.metric_preset,
+        brokers: {
+          count: termsOn(settings, isoDateOf(host.clock())).brokerCount,
+          scrapes: queries.text('scrapes', RECENT_SECONDS),
+          labels: brokerLabels(queries),
+        },
         ...(admin ? { adminSource: admin } : {}),
       }),
     async [Symbol.asyncDispose]() {

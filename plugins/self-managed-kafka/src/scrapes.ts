@@ -12,9 +12,14 @@ export function brokerScrapes(
   return createScrapeCoverage(client, {
     key: 'scrapes',
     expression: (range) => queries.text('scrapes', Number.parseInt(range, 10)),
-    sourceLabels: [...new Set([queries.preset.brokerLabel, 'instance'])],
+    sourceLabels: brokerLabels(queries),
     sources: (date) => termsOn(settings, date).brokerCount,
     noun: 'brokers',
     stepSeconds: settings.metrics_step_seconds,
   });
+}
+
+/** Labels that name a broker, the first that a series has. */
+export function brokerLabels({ preset }: Queries): readonly string[] {
+  return [...new Set([preset.brokerLabel, 'instance'])];
 }
