@@ -136,7 +136,7 @@ function* answeredDays(
   }
 }
 
-/** A query that is asked once a day goes by the scrapes of the day's steps. */
+/** A query that is asked once a day goes by the scrapes of the steps that it looks back over. */
 function stepsOf(
   { stepSeconds, reduce }: UsageQuery,
   { coverage, day, date }: { coverage: ScrapeCoverage; day: DayScrapes; date: IsoDate },
@@ -151,9 +151,19 @@ function instantsSeen(
   grid: DayGrid,
   { day, scraped }: { day: number; scraped: StepScrapes | null },
 ): { seen: number; expected: number } {
-  if (!scraped) return { seen: grid.seenOn(day), expected: expectedOf(query, grid.span.perDay) };
+  const { perDay } = grid.span;
+  if (!scraped) return { seen: grid.seenOn(day), expected: expectedOf(query, perDay) };
   const whole = wholeSteps(grid, scraped, { day, quiet: query.expects === 'any_instant' });
+  if (whole.length > perDay) return { seen: showsTheDay(whole) ? perDay : 0, expected: perDay };
   return { seen: seenOf(whole, grid.usableOn(day) > 0), expected: whole.length };
+}
+
+/**
+ * For a query that looks back over many steps, such as who was there that day: a gap hides only what was there in
+ * the gap alone, but a day whose end has not come in yet, or most of which is missing, is still to be asked.
+ */
+function showsTheDay(whole: Uint8Array): boolean {
+  return whole.at(-1) === 1 && whole.reduce((count, one) => count + one, 0) * 2 >= whole.length;
 }
 
 /** What no resource can be given is missing from one of them, and nobody knows which: the day is not whole. */

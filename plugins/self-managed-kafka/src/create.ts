@@ -28,7 +28,7 @@ const BEFORE_ALL = '0000-00-00';
 export async function createSelfManagedKafka(settings: Settings, host: PluginHost): Promise<Ecosystem> {
   const client = createPrometheusClient(settings.metrics, host);
   const queries = queriesOf(settings);
-  const directory = createDirectory(settings, isoDateOf(host.clock()));
+  const directory = createDirectory(settings);
   const routes = routesOf(settings, queries, directory);
   const admin = adminSource(settings, host);
   const scrapes = brokerScrapes(settings, queries, client);
@@ -47,7 +47,8 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
         : await listFromMetrics(settings, { client, queries, time: host.clock() }, signal);
     },
     async *identities() {
-      yield { authoritativeFor: typesOf(directory.listed), identities: directory.listed };
+      const { listed } = directory;
+      yield { authoritativeFor: typesOf(listed), identities: listed, settled: true };
     },
     identityFromUsage: (name) => directory.describe(name),
     doctor: (signal) =>

@@ -31,12 +31,15 @@ export function queriesOf(settings: Settings): Queries {
         matchers,
         label,
         stepSeconds,
-        windowHours: windowOf(key, settings.discovery_window_hours),
+        windowHours: windowOf(key, settings),
       }),
   };
 }
 
 /** Who moved bytes on a day was there on that day, however short the discovery window is. */
-function windowOf(key: QueryKey, hours: number): number {
-  return key === 'principals' ? Math.max(hours, HOURS_PER_DAY) : hours;
+function windowOf(
+  key: QueryKey,
+  { discovery_window_hours: hours, identity_source: source }: Settings,
+): number {
+  return key === 'principals' ? Math.max(source.discovery_window_hours ?? hours, HOURS_PER_DAY) : hours;
 }
