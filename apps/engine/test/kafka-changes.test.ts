@@ -101,7 +101,7 @@ describe.skipIf(!real)('between two runs', () => {
       expect(amountsOf(rows, product), product).toEqual(before);
       expect(total(before)).toBeGreaterThan(0n);
     }
-    const [problem] = second.get('renamed')!.problems.filter(({ date }) => date === isoDay(0));
+    const problem = second.get('renamed')!.problems.find(({ date }) => date === isoDay(0));
     expect(problem).toMatchObject({ code: 'CB_USAGE_INCOMPLETE', severity: 'warning' });
     expect(problem!.message).toContain('still stands on the earlier settings for');
   });
