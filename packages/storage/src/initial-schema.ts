@@ -275,7 +275,6 @@ async function createJournal(tables: Tables): Promise<void> {
       day: 'integer!',
       aggregation: 'text',
       batch_id: 'text',
-      mark: 'text',
       status: 'text!',
       attempts: 'integer!',
       emitted_at: 'integer!',
@@ -299,7 +298,6 @@ async function createCoordination(tables: Tables): Promise<void> {
       suspended_at: 'integer',
       suspended_because: 'text',
       next_run_at: 'integer',
-      pruned_before: 'integer',
     },
     { primaryKey: ['id'] },
   );
