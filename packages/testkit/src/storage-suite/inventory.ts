@@ -211,10 +211,14 @@ async function listBoth(
   }
 }
 
+const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? '-';
+
+const endsOf = (items: readonly (Identity | Resource)[]) =>
+  items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
+
 /** The lifetimes of both, which must be the same, as `from to owner`. */
 async function livesOfBoth(store: Store): Promise<string[]> {
   const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
-  const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? '-';
   const told = (item: Identity | Resource, owner: unknown) =>
     `${day(item.createdAt)} ${day(item.deletedAt)} ${String(owner)}`;
   const lives = resources.filter(({ resourceId }) => resourceId === 'c');
@@ -257,10 +261,8 @@ function declareMissed(test: StoreTest): void {
     await listBoth(store, '2026-02-03', null);
     await listBoth(store, '2026-02-10', unknown);
     const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
-    const lives = (items: readonly (Identity | Resource)[]) =>
-      items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
-    assert.deepEqual(lives(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
-    assert.deepEqual(lives(identities.filter(({ identityId }) => identityId === 'p')), [
+    assert.deepEqual(endsOf(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
+    assert.deepEqual(endsOf(identities.filter(({ identityId }) => identityId === 'p')), [
       [null, date('2026-02-03')],
       [date('2026-02-10'), null],
     ]);
