@@ -49,6 +49,16 @@ export class DayGrid {
     return this.#count(day, (instant) => this.#seen[instant] === 1 && this.#unusable[instant] === 0);
   }
 
+  /** Whether any instant of a part of the span had something unusable. */
+  isSpoilt(from: number, to: number): boolean {
+    return this.#unusable.subarray(from, to).includes(1);
+  }
+
+  /** Whether any instant of a part of the span had a usable sample. */
+  isSeen(from: number, to: number): boolean {
+    return this.#seen.subarray(from, to).includes(1);
+  }
+
   /** Instants of a day that had a usable sample, whatever else they had: what a mean is taken over. */
   usableOn(day: number): number {
     return this.#count(day, (instant) => this.#seen[instant] === 1);

@@ -2,11 +2,13 @@ import { compareKeys } from '@chargeback/money';
 import {
   type Coverage,
   isComplete,
+  type IsoDate,
   type MetricsSource,
   UNALLOCATED,
   type UsageDay,
   type UsageQuery,
   type UsageTotals,
+  type Window,
 } from '@chargeback/plugin-api';
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
@@ -22,30 +24,65 @@ import {
   rejectedProblems,
   warningProblems,
 } from './span-problems.ts';
+import {
+  type DayScrapes,
+  type ScrapeCoverage,
+  seenOf,
+  stepScrapes,
+  type StepScrapes,
+  wholeSteps,
+} from './scrape-coverage.ts';
 import { walkDays } from './walk-days.ts';
 
+export interface MetricsSourceOptions {
+  readonly concurrency: number;
+  /**
+   * Says at which instants the sources were scraped. Then the coverage of a query that expects `any_instant` is
+   * that of the scrapes: an instant without a sample is no outage, and an outage is not the absence of usage.
+   */
+  readonly scrapes?: ScrapeCoverage;
+}
+
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
-export function createMetricsSource(
-  client: PrometheusClient,
-  options: { readonly concurrency: number },
-): MetricsSource {
+export function createMetricsSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
+  const { scrapes } = options;
   return {
     usage(queries, window, signal) {
-      const answers = queries.map((query) => usageOf(client, query, { window, signal }));
+      const range = { window, signal, ...(scrapes ? { scrapes } : {}) };
+      const answers = queries.map((query) => usageOf(client, query, range));
       return mergeInOrderOfArrival(answers, options.concurrency);
     },
   };
 }
 
+interface UsageRange {
+  readonly window: Window;
+  readonly signal: AbortSignal;
+  readonly scrapes?: ScrapeCoverage;
+}
+
 async function* usageOf(
   client: PrometheusClient,
   query: UsageQuery,
-  range: { window: Parameters<MetricsSource['usage']>[1]; signal: AbortSignal },
+  range: UsageRange,
 ): AsyncGenerator<UsageDay> {
+  const { scrapes, window, signal } = range;
   for await (const { span, answer, error } of walkDays(client, query, range)) {
-    if (answer) yield* answeredDays(query, span, answer);
-    else for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
+    if (answer) {
+      const days = await scrapes?.days(window, signal);
+      yield* answeredDays(query, answer, {
+        span,
+        scrapes: scrapes && days ? { coverage: scrapes, days } : null,
+      });
+    } else {
+      for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
+    }
   }
+}
+
+interface AnsweredRange {
+  readonly span: DaySpan;
+  readonly scrapes: { coverage: ScrapeCoverage; days: ReadonlyMap<IsoDate, DayScrapes> } | null;
 }
 
 function expectedOf({ expects }: UsageQuery, perDay: number): number {
@@ -65,8 +102,8 @@ function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): Usage
 
 function* answeredDays(
   query: UsageQuery,
-  span: DaySpan,
   { series, warnings }: RangeAnswer,
+  { span, scrapes }: AnsweredRange,
 ): Iterable<UsageDay> {
   const grid = new DayGrid(span);
   const totals = addUp(query, series, grid);
@@ -78,8 +115,11 @@ function* answeredDays(
       yield failedDay(query, span, problem);
       continue;
     }
-    const expected = expectedOf(query, span.perDay);
-    const coverage = placed(coverageOf(grid.seenOn(day), expected, warnings), without);
+    const known = scrapes?.days.get(date);
+    const scraped =
+      scrapes && known ? stepsOf(query, { coverage: scrapes.coverage, day: known, date }) : null;
+    const seen = instantsSeen(query, grid, { day, scraped });
+    const coverage = placed(coverageOf(seen.seen, seen.expected, warnings), without);
     yield {
       date,
       queryKey: query.key,
@@ -87,12 +127,43 @@ function* answeredDays(
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
       problems: [
+        ...(scraped?.failure ? [scraped.failure] : []),
         ...rejectedProblems(grid, day, query.key),
         ...(problem ? [problem] : []),
         ...warningProblems(warnings, date, query.key),
       ],
     };
   }
+}
+
+/** A query that is asked once a day goes by the scrapes of the steps that it looks back over. */
+function stepsOf(
+  { stepSeconds, reduce }: UsageQuery,
+  { coverage, day, date }: { coverage: ScrapeCoverage; day: DayScrapes; date: IsoDate },
+): StepScrapes | null {
+  const seconds = Math.min(stepSeconds, coverage.query.stepSeconds);
+  const kind = reduce === 'sum' ? 'moved' : 'held';
+  return stepScrapes(coverage, day, { stepSeconds: seconds, kind, date });
+}
+
+function instantsSeen(
+  query: UsageQuery,
+  grid: DayGrid,
+  { day, scraped }: { day: number; scraped: StepScrapes | null },
+): { seen: number; expected: number } {
+  const { perDay } = grid.span;
+  if (!scraped) return { seen: grid.seenOn(day), expected: expectedOf(query, perDay) };
+  const whole = wholeSteps(grid, scraped, { day, quiet: query.expects === 'any_instant' });
+  if (whole.length > perDay) return { seen: showsTheDay(whole) ? perDay : 0, expected: perDay };
+  return { seen: seenOf(whole, grid.usableOn(day) > 0), expected: whole.length };
+}
+
+/**
+ * For a query that looks back over many steps, such as who was there that day: a gap hides only what was there in
+ * the gap alone, but a day whose end has not come in yet, or most of which is missing, is still to be asked.
+ */
+function showsTheDay(whole: Uint8Array): boolean {
+  return whole.at(-1) === 1 && whole.reduce((count, one) => count + one, 0) * 2 >= whole.length;
 }
 
 /** What no resource can be given is missing from one of them, and nobody knows which: the day is not whole. */

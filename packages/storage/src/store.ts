@@ -43,6 +43,7 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from './records.ts';
 
 /** One entry for each lifetime, in order of id and then of time: what was deleted and came back has two. */
@@ -252,11 +253,14 @@ export interface Store extends AsyncDisposable {
   lease(): Promise<Lease | null>;
   tenantState(): Promise<TenantState>;
   /** Changes the fields named. */
-  saveTenantState(change: Partial<TenantState>): Promise<void>;
+  saveTenantState(change: TenantStateChange): Promise<void>;
 
   /** What lies before a day. */
   countPrunable(before: IsoDate): Promise<PruneCounts>;
-  /** Removes the oldest day before `before` with all that belongs to it; false when there is none. */
+  /**
+   * Removes the oldest day before `before` with all that belongs to it, and remembers that days up to it are gone;
+   * false when there is none.
+   */
   pruneOldestDay(before: IsoDate): Promise<boolean>;
   /** Removes runs, emissions, problems and inventory that ended before a day, and names that nothing uses. */
   pruneRest(before: IsoDate): Promise<void>;

@@ -70,6 +70,8 @@ describe.skipIf(!real)('the simulator and a real Prometheus with the same sample
     ['sum_over_time((sum by (principal) (increase(bytes_total{host="one"}[1h])))[1d:1h])', '1d'],
     ['count_over_time((sum(increase(bytes_total[1h])))[12h:1h])', '6h'],
     ['max_over_time(stored_bytes[2h])', '1h'],
+    ['max by (host) (count_over_time(bytes_total[30m]))', '30m'],
+    ['count_over_time(stored_bytes[2h])', '1h'],
     ['last_over_time(stored_bytes[1d])', '1d'],
     ['last_over_time({__name__=~"bytes_total|stored_bytes",principal!="late"}[1d])', '1d'],
     ['group by (principal) (last_over_time(bytes_total{host!=""}[1d]))', '1d'],

@@ -4,7 +4,7 @@ import type { Settings } from './settings.ts';
 
 /** The identities listed in the configuration. */
 export function staticIdentities({ identity_source: source }: Settings): Identity[] {
-  return listedIdentities(source, (name) => mappedTeam(source, name));
+  return listedIdentities(source, (name) => ({ team: mappedTeam(source, name) }));
 }
 
 /** Describes a name that a metric carries. */

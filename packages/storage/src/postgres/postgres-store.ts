@@ -22,6 +22,7 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from '../records.ts';
 import type {
   CalculatedDay,
@@ -175,7 +176,7 @@ export class PostgresStore implements Store {
     return loadTenantState(this.#database);
   }
 
-  saveTenantState(change: Partial<TenantState>): Promise<void> {
+  saveTenantState(change: TenantStateChange): Promise<void> {
     return saveTenantState(this.#database, change);
   }
 

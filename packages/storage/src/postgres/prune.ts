@@ -1,8 +1,15 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, monthStartOfDay } from '../convert.ts';
+import {
+  prunedState,
+  saveTenantStateQuery,
+  tenantStateOf,
+  tenantStateQuery,
+} from '../queries/coordination.ts';
 import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
-import type { PruneCounts } from '../records.ts';
 import { OLDEST_DAYS } from '../queries/prune.ts';
+import type { PruneCounts } from '../records.ts';
+import type { Target } from './date-states.ts';
 import { lock } from './locks.ts';
 import { dropMonth, monthOf, PARTITIONED_TABLES } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -54,6 +61,7 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
       [day],
     );
     for (const table of DAY_TABLES) await session.execute(`delete from ${table} where day = $1`, [day]);
+    await savePruned({ session, build: database.build }, day);
     if (await hasDays(session, day)) {
       for (const table of PARTITIONED_TABLES) {
         await session.execute(`delete from ${table} where day = $1`, [day]);
@@ -64,6 +72,12 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
     }
     return true;
   });
+}
+
+async function savePruned({ session, build }: Target, day: DayNumber): Promise<void> {
+  await lock(session, 'tenant');
+  const before = tenantStateOf(await session.first(tenantStateQuery(build)));
+  await session.run(saveTenantStateQuery(build, prunedState(before, day)));
 }
 
 /** Whether the month of a day still has days. */
@@ -85,7 +99,8 @@ export async function pruneRest(database: PostgresDatabase, before: string): Pro
     await lock(session, 'inventory');
     await lock(session, 'problems');
     await session.execute(`delete from runs where started_at < $1 and status <> 'running'`, [instant]);
-    await session.execute('delete from emissions where day < $1', [day]);
+    // What was emitted of the month is known as long as a day of it is kept.
+    await session.execute('delete from emissions where day < $1', [dayNumberOf(monthStartOfDay(day))]);
     await session.execute('delete from problems where day < $1', [day]);
     await session.execute('delete from date_revisions where day < $1', [day]);
     await session.execute(`delete from resources where ${prunableLifetimes('resource', '$1')}`, [instant]);

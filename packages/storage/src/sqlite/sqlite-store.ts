@@ -23,6 +23,7 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from '../records.ts';
 import type {
   CalculatedDay,
@@ -175,7 +176,7 @@ export class SqliteStore implements Store {
     return loadTenantState(this.#database);
   }
 
-  async saveTenantState(change: Partial<TenantState>): Promise<void> {
+  async saveTenantState(change: TenantStateChange): Promise<void> {
     this.#held(() => saveTenantState(this.#database, change));
   }
 

@@ -26,14 +26,23 @@ export function testCoordination(runner: TestRunner, makeStore: MakeStore): void
     declare: [declareRevisions, declareAttempts],
   });
   storeTests(runner, makeStore, { topic: 'what a listing no longer names', declare: [declareDeletions] });
-  storeTests(runner, makeStore, { topic: 'retention in a store', declare: [declarePruning] });
+  storeTests(runner, makeStore, {
+    topic: 'retention in a store',
+    declare: [declarePruning, declarePruningRest],
+  });
 }
 
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 
 function declareTenantState(test: StoreTest): void {
   test('begins with nothing and keeps what is not changed', async (store, reopen) => {
-    const nothing = { gatherFailures: 0, suspendedAt: null, suspendedBecause: null, nextRunAt: null };
+    const nothing = {
+      gatherFailures: 0,
+      suspendedAt: null,
+      suspendedBecause: null,
+      nextRunAt: null,
+      prunedBefore: null,
+    };
     assert.deepEqual(await store.tenantState(), nothing);
     await store.saveTenantState({ gatherFailures: 3, nextRunAt: later(5) });
     await store.saveTenantState({ suspendedAt: NOW, suspendedBecause: 'the source is gone' });
@@ -42,6 +51,7 @@ function declareTenantState(test: StoreTest): void {
       suspendedAt: NOW,
       suspendedBecause: 'the source is gone',
       nextRunAt: later(5),
+      prunedBefore: null,
     });
   });
 }
@@ -183,8 +193,12 @@ function declarePruning(test: StoreTest): void {
     assert.deepEqual(await store.countPrunable(limit), { days: 2, lines: 2, rows: 2, usageRows: 2 });
     assert.equal(await store.pruneOldestDay(limit), true);
     assert.equal(await store.firstDate(), NEXT_DAY);
+    assert.equal((await store.tenantState()).prunedBefore, NEXT_DAY);
+    await store.saveTenantState({ gatherFailures: 2 });
     assert.equal(await store.pruneOldestDay(limit), true);
     assert.equal(await store.pruneOldestDay(limit), false);
+    const { prunedBefore, gatherFailures } = await store.tenantState();
+    assert.deepEqual([prunedBefore, gatherFailures], [limit, 2]);
     await store.pruneRest(limit);
     assert.deepEqual(await store.countPrunable(limit), { days: 0, lines: 0, rows: 0, usageRows: 0 });
     const again = await reopen();
@@ -196,8 +210,13 @@ function declarePruning(test: StoreTest): void {
     // What was removed comes back under the same names.
     await saveOneLine(again, { line: line('a'), portions: [portion({ 'id-2026-02-01': 100n })] });
     assert.equal((await again.totals(FEBRUARY, ['identity_id'])).length, 2);
+    // That it was removed once is not forgotten, also when it is removed again.
+    assert.equal(await again.pruneOldestDay(NEXT_DAY), true);
+    assert.equal((await again.tenantState()).prunedBefore, limit);
   });
+}
 
+function declarePruningRest(test: StoreTest): void {
   test('removes runs, emissions and inventory that ended before', async (store) => {
     const old = new Date('2026-01-01');
     await store.saveResources(
@@ -218,6 +237,24 @@ function declarePruning(test: StoreTest): void {
       ...counts,
     });
     await store.startRun('new', NOW);
+    for (const period of ['2026-01-31', DAY, NEXT_DAY]) {
+      await store.saveEmission({
+        emitter: 'csv',
+        period,
+        aggregation: 'monthly',
+        batchId: 'batch',
+        mark: null,
+        status: 'emitted',
+        attempts: 1,
+        emittedAt: old,
+      });
+    }
+    await store.pruneRest('2026-02-03');
+    // A month is remembered until its last day is gone.
+    assert.deepEqual(
+      (await store.emissions('csv')).map(({ period }) => period),
+      [DAY, NEXT_DAY],
+    );
     await store.pruneRest(DAY);
     assert.deepEqual(
       (await store.runs(9)).map(({ runId }) => runId),

@@ -86,6 +86,7 @@ const WRITES = {
       period: DAY,
       aggregation: null,
       batchId,
+      mark: null,
       status: 'emitted',
       attempts: 1,
       emittedAt: NOW,
