@@ -19,6 +19,7 @@ import { prune, retentionStart } from './prune.ts';
 import { countGather } from './suspension.ts';
 import type { TenantContext } from './tenant-context.ts';
 import type { RunCounts, RunOptions, TenantDefinition } from './tenant-definition.ts';
+import { TimeShare } from './time-share.ts';
 import { Wiring } from './wiring.ts';
 
 /** Changes when the engine's own arithmetic changes, so that stored days are calculated again. */
@@ -51,7 +52,9 @@ export async function runStages(run: StagedRun): Promise<void> {
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
   await timed('gather', async () => {
-    const { failure, ...result } = await withinShare(run, (deadline) => gather(context, deadline));
+    const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
+    await using time = new TimeShare({ signal: context.signal, milliseconds, wait: options.wait });
+    const { failure, ...result } = await gather(context, time);
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     return result;
@@ -59,27 +62,6 @@ export async function runStages(run: StagedRun): Promise<void> {
   await timed('calculate', () => calculate(context));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
-}
-
-/** Work under a signal that aborts when its share of the run's time is over. */
-async function withinShare<Result>(
-  { options, tenant }: StagedRun,
-  work: (deadline: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const late = new AbortController();
-  const ended = new AbortController();
-  const { timeoutSeconds } = tenant.limits;
-  const watch = timeoutSeconds > 0 ? options.wait(timeoutSeconds * 1000 * GATHER_SHARE, ended.signal) : null;
-  const watched = watch?.then(
-    () => late.abort(),
-    () => {},
-  );
-  try {
-    return await work(late.signal);
-  } finally {
-    ended.abort();
-    await watched;
-  }
 }
 
 async function createEcosystem({ tenant, options, store, signal }: StagedRun): Promise<Ecosystem> {

@@ -108,6 +108,8 @@ export interface World {
   beforeBilling?: (window: Window) => void;
   /** Awaited before a window is billed. */
   waitBeforeBilling?: (signal: AbortSignal) => Promise<void>;
+  /** Awaited before anything is listed. */
+  waitBeforeListing?: (signal: AbortSignal) => Promise<void>;
   /** Days for which the metrics source was asked. */
   usageAsked?: string[];
   /** Kept out of the contract's `version` when absent. */
@@ -254,7 +256,8 @@ function ecosystemOf(world: World): Ecosystem {
       );
       yield { window, lines: inside, problems: [] };
     },
-    async *resources() {
+    async *resources(_window, signal) {
+      await world.waitBeforeListing?.(signal);
       const problems = world.listingProblems ?? [];
       yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },

@@ -96,6 +96,8 @@ export interface ListedTypes {
    * it named something are believed at once.
    */
   readonly emptyThreshold: number;
+  /** The listing speaks of every type that was ever listed, whether or not it is named here. */
+  readonly everyType?: boolean;
 }
 
 export interface Deletions {

@@ -96,6 +96,20 @@ function declareProblems(test: StoreTest): void {
     assert.deepEqual(await store.problems(FEBRUARY), [problem('now')]);
   });
 
+  test('that are errors can be forgotten for the days named, and the warnings stay', async (store) => {
+    const warning = { ...problem('warning', DAY), severity: 'warning' } as const;
+    await store.saveProblems(
+      'gather',
+      [DAY, NEXT_DAY],
+      [problem('one', DAY), warning, problem('two', NEXT_DAY)],
+    );
+    await store.saveProblems('gather', [], [problem('undated')]);
+    await store.saveProblems('emit', [DAY], [problem('emit', DAY)]);
+    await store.forgetErrors('gather', [DAY]);
+    const left = (await store.problems(FEBRUARY)).map(({ message }) => message);
+    assert.deepEqual(left.toSorted(), ['emit', 'two', 'undated', 'warning']);
+  });
+
   test('of one stage do not touch those of another', async (store) => {
     await store.saveProblems('gather', [DAY], [problem('gather', DAY)]);
     await store.saveProblems('emit', [DAY], [problem('emit', DAY)]);
