@@ -129,10 +129,11 @@ describe('a source that is slow or hangs', () => {
     };
     const days = daysFrom('2026-01-01', 9);
     const run = await tenant.run(days);
-    expect(run).toMatchObject({ status: 'failed', datesGathered: 5, datesCalculated: 5 });
+    expect(run).toMatchObject({ status: 'timed_out', datesGathered: 5, datesCalculated: 5 });
     const messages = await tenant.withStore(async (store) =>
       (await store.problems(days)).map(({ message }) => message).join('\n'),
     );
+    expect(messages).toMatch(/gathering stopped after 5 of 9 days/);
     expect(messages).toMatch(/2026-01-07: the source did not answer in time/);
     expect(messages).toMatch(/2026-01-02: refused/);
     const { size } = await tenant.withStore((store) => store.usageCoverage('2026-01-08'));
