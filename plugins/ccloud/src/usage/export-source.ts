@@ -12,6 +12,7 @@ import {
 import { createMetricsSource, fetchDailyTotals, type PrometheusClient } from '@chargeback/prometheus';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
+import { hasMisplacedUsage } from './misplaced-usage.ts';
 import { leftOpen, type MetricName, sumOverTime, type UsageMetric, usageMetric } from './usage-metrics.ts';
 
 /** One sample per scrape and resource: 0, or 1 for a resource that the scrape could not read. */
@@ -160,7 +161,7 @@ function judged(day: UsageDay, evidence: Evidence): UsageDay {
   const known = evidence.get(day.queryKey)?.get(day.date);
   if (!known || day.outcome === 'failed') return day;
   // An hour without traffic, unless samples were set aside; but a metric without a sample is not exported at all.
-  // What lacks a name was seen, and touches nobody else.
+  // What names nobody was seen, and touches nobody else.
   const usable = day.problems.every(
     ({ code, severity }) => code === 'CB_METRICS_LABEL' && severity === 'warning',
   );
@@ -168,7 +169,8 @@ function judged(day: UsageDay, evidence: Evidence): UsageDay {
   const problems: Problem[] = [...day.problems];
   let { coverage } = day;
   if (quiet && known.scraped > coverage.samplesSeen) coverage = { ...coverage, samplesSeen: known.scraped };
-  if (known.points === null || known.points >= MOST_POINTS) coverage = notWhole(coverage);
+  const cutOff = known.points === null || known.points >= MOST_POINTS;
+  if (cutOff || hasMisplacedUsage(day.totals)) coverage = notWhole(coverage);
   if (known.points !== null && known.points >= MOST_POINTS) {
     problems.push(truncationProblem(day.queryKey, day.date, known.points));
   }
