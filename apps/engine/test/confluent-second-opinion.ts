@@ -55,11 +55,11 @@ function share(total: bigint, weights: Weights): [name: string, units: bigint][]
   const dust = total % QUANTUM;
   const quanta = (total - dust) / QUANTUM;
   const shares = names.map((name) => rounded(quanta * weights.get(name)!, sum));
-  const whole = (index: number, share: bigint): bigint => share * QUANTUM + (index === 0 ? dust : 0n);
-  const mayBe = (index: number, share: bigint): boolean => {
+  const whole = (index: number, part: bigint): bigint => part * QUANTUM + (index === 0 ? dust : 0n);
+  const mayBe = (index: number, part: bigint): boolean => {
     const exactTimesSum = total * weights.get(names[index]!)!;
-    const offTimesSum = whole(index, share) * sum - exactTimesSum;
-    return share * total >= 0n && magnitude(offTimesSum) <= 2n * QUANTUM * sum;
+    const offTimesSum = whole(index, part) * sum - exactTimesSum;
+    return part * total >= 0n && magnitude(offTimesSum) <= 2n * QUANTUM * sum;
   };
   let rest = quanta - shares.reduce((all, one) => all + one, 0n);
   const step = rest < 0n ? -1n : 1n;
