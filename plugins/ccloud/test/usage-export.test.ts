@@ -178,10 +178,26 @@ describe('usage from a Prometheus that scrapes the export', () => {
     expect(day.coverage.samplesSeen).toBeLessThanOrEqual(20);
   });
 
-  it('a metric that is not exported at all is not quiet', async () => {
+  it('a day without a single sample is one on which nothing happened, and says so, when all of it was scraped', async () => {
     const { source } = simulated([scraped('resource.kafka.id')]);
     const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
-    expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 0 } });
+    expect(day).toMatchObject({
+      outcome: 'complete',
+      coverage: { samplesSeen: 24, samplesExpected: 24 },
+      totals: { identityIds: [] },
+      problems: [{ code: 'CB_METRICS_PARTIAL', severity: 'warning', date: DAY }],
+    });
+  });
+
+  it('a day without a single sample is not known while a part of it was not scraped, or nothing shows that it was', async () => {
+    const outages = [{ start: new Date(`${DAY}T03:00:00Z`), end: new Date(`${DAY}T08:00:00Z`) }];
+    for (const source of [
+      simulated([scraped('resource.kafka.id')], { outages }).source,
+      simulated([scraped('resource.compute_pool.id')]).source,
+    ]) {
+      const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+      expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 0 }, problems: [] });
+    }
   });
 
   it('tells of resources that the scrape could not read', async () => {
@@ -372,7 +388,10 @@ describe.skipIf(!real)('a real Prometheus', () => {
     for (const key of [`${DAY} bytes_in`, `${DAY} bytes_out`, `${DAY} flink_cfu`]) {
       expect([key, totalsOf(answered.get(key)!)]).toEqual([key, totalsOf(expected.get(key)!)]);
       expect(answered.get(key)?.coverage).toEqual(expected.get(key)?.coverage);
-      expect(answered.get(key)?.problems).toEqual([]);
+      expect(answered.get(key)?.problems).toEqual(expected.get(key)?.problems);
+      // Nothing was read.
+      const told = key === `${DAY} bytes_out` ? ['CB_METRICS_PARTIAL'] : [];
+      expect(answered.get(key)?.problems.map(({ code }) => code)).toEqual(told);
     }
     expect(totalsOf(answered.get(`${DAY} flink_cfu`)!)).toEqual([`lfcp-1 job ${24 * 60}`]);
   });
