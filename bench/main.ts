@@ -1,53 +1,67 @@
-// npm run bench -- [--shape NAME] [--identities N] [--days N]
-// Bills a simulated platform in one process for each shape and prints what it took: wall time, CPU, peak memory,
-// rows per second. `process s` is from the start of the process, loading the program included.
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+// npm run bench -- [--shape NAME] [--identities N] [--days N] [--clusters N] [--times N] [--repeat N]
+// Bills simulated platforms and prints what that took, and what the same job takes without the engine (the floor).
 import { parseArgs } from 'node:util';
-import { billSimulated } from './bill-simulated.ts';
-import { type ShapeName, SHAPES } from './shapes.ts';
+import { type Measurement, measureShape } from './measure-shape.ts';
+import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
 
 const { values } = parseArgs({
   options: {
-    shape: { type: 'string' },
+    shape: { type: 'string', multiple: true },
     identities: { type: 'string' },
     days: { type: 'string', default: '30' },
+    clusters: { type: 'string' },
+    times: { type: 'string', default: '1' },
+    repeat: { type: 'string', default: '1' },
   },
 });
 
-/** Peak memory is a process's own: each shape has one to itself. */
-function runEachShape(): void {
-  for (const shape of Object.keys(SHAPES)) {
-    const given = ['--shape', shape, ...process.argv.slice(2)];
-    const file = fileURLToPath(import.meta.url);
-    const { status } = spawnSync(process.execPath, [...process.execArgv, file, ...given], {
-      stdio: 'inherit',
-    });
-    if (status !== 0) process.exitCode = 1;
-  }
+function sizeOf(shape: ShapeName): ShapeSize {
+  const { identities, clusters } = SHAPES[shape];
+  return {
+    identities:
+      wholeNumber('identities', values.identities ?? String(identities)) * wholeNumber('times', values.times),
+    days: wholeNumber('days', values.days),
+    clusters: wholeNumber('clusters', values.clusters ?? String(clusters)),
+  };
 }
 
-async function runShape(name: ShapeName): Promise<void> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-bench-'));
-  try {
-    const { make, identities } = SHAPES[name];
-    const shape = make({ identities: Number(values.identities ?? identities), days: Number(values.days) });
-    const first = await billSimulated(shape, folder);
-    const processSeconds = (performance.now() / 1000).toFixed(2);
-    const second = await billSimulated(shape, folder);
-    console.log(name);
-    console.table([
-      { run: 'first', ...first, 'process s': processSeconds },
-      { run: 'second, nothing changed', ...second },
-    ]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Error(`--${option} ${text}: give a whole number above 0`);
 }
 
-if (values.shape === undefined) runEachShape();
-else if (Object.hasOwn(SHAPES, values.shape)) await runShape(values.shape as ShapeName);
-else throw new Error(`no shape ${values.shape}; there are ${Object.keys(SHAPES).join(' and ')}`);
+function ratio(left: number, right: number): string {
+  return (left / right).toFixed(2);
+}
+
+function print({ shape, size, engine, floor, second }: Measurement): void {
+  const { identities, days, clusters } = size;
+  console.log(`${shape}: ${identities} identities, ${days} days, ${clusters} clusters`);
+  const row = (run: string, { wallSeconds, cpuSeconds, peakMegabytes }: typeof floor | typeof engine) => ({
+    run,
+    'wall s': wallSeconds.toFixed(2),
+    'CPU s': cpuSeconds.toFixed(2),
+    'peak MB': Math.round(peakMegabytes),
+  });
+  console.table([
+    {
+      ...row('first', engine),
+      rows: engine.rows,
+      'rows/s': Math.round(engine.rows / engine.wallSeconds),
+      requests: engine.requests,
+    },
+    { ...row('floor', floor), 'HTTP MB': (floor.receivedBytes / 1e6).toFixed(1) },
+    { ...row('second cycle, nothing changed', second), rows: second.rows, requests: second.requests },
+  ]);
+  const { parse, insert, csv } = floor.parts;
+  console.log(
+    `first / floor: wall ${ratio(engine.wallSeconds, floor.wallSeconds)}, CPU ${ratio(engine.cpuSeconds, floor.cpuSeconds)}`,
+    `· floor CPU: parse ${parse.toFixed(2)} s, insert ${insert.toFixed(2)} s, CSV ${csv.toFixed(2)} s`,
+    `· first by stage: ${JSON.stringify(engine.stages)} ms\n`,
+  );
+}
+
+const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
+for (const shape of shapes)
+  print(await measureShape(shape, sizeOf(shape), wholeNumber('repeat', values.repeat)));
