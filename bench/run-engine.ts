@@ -8,13 +8,13 @@ import type { Fetch, Logger } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
 import { figuresOfProcess } from './figures.ts';
 import { type EngineJob, type EngineResult, requestsFile } from './jobs.ts';
+import { pluginOf } from './plugins.ts';
 import { recordingFetch, type SentRequest } from './recording-fetch.ts';
-import { SHAPES } from './shapes.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
-function tenantFor({ shape, served, folder, database }: EngineJob): TenantDefinition {
-  const plugin = SHAPES[shape].plugin();
+async function tenantFor({ shape, served, folder, database }: EngineJob): Promise<TenantDefinition> {
+  const plugin = await pluginOf(shape);
   const csv = findEmitter('csv');
   const params = csv.params.parse({ output_dir: path.join(folder, 'csv') });
   const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
@@ -66,7 +66,7 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): Run
 
 const job = JSON.parse(process.argv[2]!) as EngineJob;
 const sent: SentRequest[] = [];
-const run = await runTenant(tenantFor(job), optionsFor(job, recordingFetch(sent)));
+const run = await runTenant(await tenantFor(job), optionsFor(job, recordingFetch(sent)));
 if (run.status !== 'completed')
   throw new Error(`the run ${run.status}: ${JSON.stringify(run.problems.slice(0, 3))}`);
 const figures = figuresOfProcess();

@@ -95,10 +95,12 @@ async function writeFiles({ folder, days, csvRows, csvBytes }: FloorJob): Promis
   for (let day = 0; day < days; day += 1) {
     const count = share(csvRows, day, days);
     let text = '';
+    let bytes = Buffer.alloc(0);
     timed('csv', () => {
       for (let row = 0; row < count; row += 1) text += `${cells}${identity}${(row % 9973) / 100}\r\n`;
+      bytes = Buffer.from(text);
     });
-    await writeFile(path.join(folder, `day-${day}.csv`), text);
+    await writeFile(path.join(folder, `day-${day}.csv`), bytes);
   }
 }
 

@@ -1,7 +1,4 @@
-import type { EcosystemPlugin, Window } from '@chargeback/plugin-api';
-import { register as registerConfluentCloud } from '@chargeback/plugin-ccloud';
-import { register as registerGenericMetrics } from '@chargeback/plugin-generic-metrics';
-import { register as registerSelfManagedKafka } from '@chargeback/plugin-self-managed-kafka';
+import type { Window } from '@chargeback/plugin-api';
 import {
   confluentOrganization,
   kafkaScaleModel,
@@ -37,7 +34,6 @@ export interface ServedWorld {
 }
 
 export interface Shape {
-  readonly plugin: () => EcosystemPlugin;
   readonly make: (size: ShapeSize) => World;
   /** The size when none is given. */
   readonly identities: number;
@@ -46,15 +42,14 @@ export interface Shape {
 
 /** The shapes by name. */
 export const SHAPES = {
-  'generic-metrics': { plugin: registerGenericMetrics, make: genericMetrics, identities: 500, clusters: 1 },
+  'generic-metrics': { make: genericMetrics, identities: 500, clusters: 1 },
   'self-managed-kafka': {
-    plugin: registerSelfManagedKafka,
     make: selfManagedKafka,
     identities: 2000,
     clusters: 1,
   },
-  ccloud: { plugin: registerConfluentCloud, make: confluentCloud, identities: 200, clusters: 5 },
-  'ccloud-large': { plugin: registerConfluentCloud, make: confluentCloud, identities: 1000, clusters: 50 },
+  ccloud: { make: confluentCloud, identities: 200, clusters: 5 },
+  'ccloud-large': { make: confluentCloud, identities: 1000, clusters: 50 },
 } as const satisfies Readonly<Record<string, Shape>>;
 
 export type ShapeName = keyof typeof SHAPES;
