@@ -9,7 +9,8 @@ const allowed = {
   storage: ['money', 'plugin-api'],
   emitters: ['money', 'plugin-api'],
   engine: ['money', 'plugin-api', 'allocation', 'config', 'prometheus', 'storage', 'emitters'],
-  testkit: ['money', 'plugin-api', 'storage'],
+  'create-plugin': [],
+  testkit: ['money', 'plugin-api', 'allocation', 'storage'],
 };
 
 const layers = Object.entries(allowed).map(([name, may]) => ({
@@ -67,7 +68,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules|/dist/' },
-    exclude: { path: ['/dist/', '\\.tsbuildinfo$'] },
+    exclude: { path: ['/dist/', '/template/', '\\.tsbuildinfo$'] },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['@chargeback/source', 'import', 'node', 'default'],

@@ -2,10 +2,28 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: { conditions: ['@chargeback/source'] },
-  ssr: { resolve: { conditions: ['@chargeback/source', 'node', 'import', 'module', 'default'] } },
+  ssr: { resolve: { conditions: ['@chargeback/source', 'node'] } },
   test: {
-    include: ['{packages,plugins,apps}/*/test/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    globalSetup: ['packages/testkit/test/postgres/global-setup.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: ['{packages,plugins,apps}/*/test/**/*.test.ts', 'examples/**/*.test.ts'],
+        },
+      },
+      {
+        // The pipeline once more, on the other database.
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: ['packages/engine/test/**/*.test.ts'],
+          env: { TEST_DATABASE: 'postgres' },
+        },
+      },
+    ],
   },
 });

@@ -27,7 +27,7 @@ const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=20'];
 process.on('SIGINT', () => {});
 
 const [command, ...rest] = process.argv.slice(2);
-const commands = { start, test, bench, check, docs };
+const commands = { start, test, bench, check, docs, packages };
 if (!Object.hasOwn(commands, command)) {
   fail(`unknown command ${command ?? ''}; use one of ${Object.keys(commands).join(', ')}`);
 }
@@ -69,6 +69,11 @@ function check() {
 function docs() {
   build();
   run(usableNode(), [path.join(root, '.ci', 'write-docs.mjs')], { path: toolPath() });
+}
+
+function packages() {
+  build();
+  run(usableNode(), [path.join(root, '.ci', 'check-packages.mjs')], { path: toolPath() });
 }
 
 function install() {

@@ -1,8 +1,13 @@
 // npm run bench -- [--shape NAME] [--identities N] [--days N] [--clusters N] [--times N] [--repeat N]
+// npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
 // Bills simulated platforms and prints what that took, and what the same job takes without the engine (the floor).
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Measurement, measureShape } from './measure-shape.ts';
 import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
+import { runStorage } from './storage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +17,8 @@ const { values } = parseArgs({
     clusters: { type: 'string' },
     times: { type: 'string', default: '1' },
     repeat: { type: 'string', default: '1' },
+    storage: { type: 'boolean', default: false },
+    rows: { type: 'string', default: '1000000' },
   },
 });
 
@@ -62,6 +69,19 @@ function print({ shape, size, engine, floor, second }: Measurement): void {
   );
 }
 
-const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
-for (const shape of shapes)
-  print(await measureShape(shape, sizeOf(shape), wholeNumber('repeat', values.repeat)));
+async function benchStorage(): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-bench-'));
+  try {
+    console.table(await runStorage({ rows: wholeNumber('rows', values.rows), folder }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function benchShapes(): Promise<void> {
+  const repeat = wholeNumber('repeat', values.repeat);
+  const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
+  for (const shape of shapes) print(await measureShape(shape, sizeOf(shape), repeat));
+}
+
+await (values.storage ? benchStorage() : benchShapes());

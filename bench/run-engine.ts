@@ -17,7 +17,14 @@ async function tenantFor({ shape, served, folder, database }: EngineJob): Promis
   const plugin = await pluginOf(shape);
   const csv = findEmitter('csv');
   const params = csv.params.parse({ output_dir: path.join(folder, 'csv') });
-  const host = { logger: silent, tenantId: 'bench', ecosystem: plugin.ecosystem };
+  const host = {
+    logger: silent,
+    tenantId: 'bench',
+    ecosystem: plugin.ecosystem,
+    fetch,
+    clock: () => new Date(),
+    sleep: async () => {},
+  };
   return {
     name: 'bench',
     tenantId: 'bench',

@@ -6,12 +6,20 @@ import { configSchema } from './commands/config-schema.ts';
 import { demo, type DemoOptions } from './commands/demo.ts';
 import { doctor, type DoctorOptions } from './commands/doctor.ts';
 import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
+import { pluginsWiring, type PluginsWiringOptions } from './commands/plugins-wiring.ts';
 import { pruneCommand, type PruneOptions } from './commands/prune.ts';
 import { recalculate } from './commands/recalculate.ts';
 import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
 import { resume } from './commands/resume.ts';
 import { run, type RunCommandOptions } from './commands/run.ts';
 import { status, type StatusOptions } from './commands/status.ts';
+import {
+  copyStorage,
+  migrateStorage,
+  showStorage,
+  type StorageCopyOptions,
+  type StorageOptions,
+} from './commands/storage.ts';
 import { validate, type ValidateOptions } from './commands/validate.ts';
 import { worker, type WorkerOptions } from './commands/worker.ts';
 import { paintFor } from './output/format.ts';
@@ -48,6 +56,7 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     });
   addRun(program, (options) => start((signal) => run(options, context, signal)));
   withConfig(program.command('validate').description('check the configuration without running anything'))
+    .option('--no-import', 'run no code that the configuration names')
     .option('--json', 'print JSON')
     .action((options: ValidateOptions) => start(() => validate(options, context)));
   withConfig(program.command('doctor').description('ask the sources what can be billed, and what to write'))
@@ -55,16 +64,9 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     .option('--json', 'print JSON')
     .action((options: DoctorOptions) => start((signal) => doctor(options, context, signal)));
   addService(program, context, start);
+  addStorage(program, context, start);
   addReconcile(program, (options) => start(() => reconcile(options, context)));
-  program
-    .command('plugins')
-    .description('the ecosystems that are there')
-    .command('list')
-    .description('list ecosystems, where they come from and what failed to load')
-    .option('--config <file>', 'configuration that names further plugins')
-    .option('--env-file <file>', 'environment file')
-    .option('--json', 'print JSON')
-    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+  addPlugins(program, start, context);
   program
     .command('config')
     .description('about the configuration file')
@@ -78,6 +80,27 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
     .option('--json', 'print JSON')
     .action((options: DemoOptions) => start((signal) => demo(options, context, signal)));
   return program;
+}
+
+function addPlugins(
+  program: Command,
+  start: (action: Action) => Promise<void>,
+  context: ProcessContext,
+): void {
+  const plugins = program.command('plugins').description('the ecosystems that are there');
+  plugins
+    .command('list')
+    .description('list ecosystems, where they come from and what failed to load')
+    .option('--config <file>', 'configuration that names further plugins')
+    .option('--env-file <file>', 'environment file')
+    .option('--json', 'print JSON')
+    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+  withConfig(
+    plugins.command('wiring').description('print who allocates each product type, and where that is set'),
+  )
+    .requiredOption('--tenant <name>', 'the tenant')
+    .option('--json', 'print JSON')
+    .action((options: PluginsWiringOptions) => start((signal) => pluginsWiring(options, context, signal)));
 }
 
 function withConfig(command: Command): Command {
@@ -129,6 +152,30 @@ function addService(
     .option('--dry-run', 'only count')
     .option('--json', 'print JSON')
     .action((options: PruneOptions) => start((signal) => pruneCommand(options, context, signal)));
+}
+
+function addStorage(
+  program: Command,
+  context: ProcessContext,
+  start: (action: Action) => Promise<void>,
+): void {
+  const storage = program.command('storage').description('about the databases of the tenants');
+  withConfig(storage.command('status').description('which schema each database has; changes nothing'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: StorageOptions) => start(() => showStorage(options, context)));
+  withConfig(storage.command('migrate').description('bring the schemas up to date, as the next run would'))
+    .option('--tenant <name>', 'only this tenant')
+    .option('--json', 'print JSON')
+    .action((options: StorageOptions) => start(() => migrateStorage(options, context)));
+  storage
+    .command('copy')
+    .description('copy a tenant into an empty database and compare both')
+    .requiredOption('--from <url>', 'connection string of the database copied from')
+    .requiredOption('--to <url>', 'connection string of the empty database copied to')
+    .requiredOption('--tenant <id>', 'the tenant_id that the database belongs to')
+    .option('--json', 'print JSON')
+    .action((options: StorageCopyOptions) => start((signal) => copyStorage(options, context, signal)));
 }
 
 function addReconcile(program: Command, action: (options: ReconcileOptions) => Promise<void>): void {

@@ -31,7 +31,12 @@ export function createLogger({ logging, stream }: LoggerOptions): Logger {
   // On a terminal the progress and the summary say what the line of each stage would say.
   const level = stream.isTTY && logging.level === 'INFO' ? 'warn' : levelOf(logging.level);
   const logger = pino(
-    { level, base: null, redact: ['*.password', '*.bearer_token', '*.secret'] },
+    {
+      level,
+      base: null,
+      serializers: { error: pino.stdSerializers.errWithCause },
+      redact: ['*.password', '*.bearer_token', '*.secret'],
+    },
     destination,
   );
   return withModuleLevels(logger, logging.per_module_levels);

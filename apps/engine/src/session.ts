@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, type LoadedConfig, loadConfig } from '@chargeback/config';
-import { discoverPlugins, type PluginModule, type PluginRegistry } from '@chargeback/engine';
+import {
+  discoverPlugins,
+  locatePackage,
+  type ModulePlaces,
+  type PluginModule,
+  type PluginRegistry,
+} from '@chargeback/engine';
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
 import { createLogger } from './logger.ts';
 
@@ -17,6 +23,8 @@ export interface ProcessContext {
 export interface ConfigOptions {
   readonly config: string;
   readonly envFile?: string;
+  /** False: no code that the configuration names is run; default true. */
+  readonly import?: boolean;
 }
 
 /** A loaded configuration with its logger and its plugins. */
@@ -25,6 +33,8 @@ export interface Session {
   readonly logger: Logger;
   readonly registry: PluginRegistry;
   readonly workingDirectory: string;
+  /** Where packages and overrides that the configuration names are looked for. */
+  readonly places: ModulePlaces;
 }
 
 export async function openSession(options: ConfigOptions, context: ProcessContext): Promise<Session> {
@@ -33,8 +43,17 @@ export async function openSession(options: ConfigOptions, context: ProcessContex
   for (const { code, message, line, path: place } of loaded.warnings) {
     logger.warn({ code, line, path: place }, message);
   }
-  const registry = await discoverAll(loaded, { logger, workingDirectory: context.cwd() });
-  return { loaded, logger, registry, workingDirectory: context.cwd() };
+  const workingDirectory = context.cwd();
+  const places = {
+    directory: loaded.directory,
+    resolveFromApplication: (specifier: string) => import.meta.resolve(specifier),
+    stripsTypes: process.features.typescript !== undefined && process.features.typescript !== false,
+  };
+  const registry =
+    options.import === false
+      ? await builtInRegistry(logger)
+      : await discoverAll(loaded, { logger, workingDirectory, places });
+  return { loaded, logger, registry, workingDirectory, places };
 }
 
 /** Loads the file; where it has problems, those of the built-in plugins' own sections are told with them. */
@@ -63,14 +82,14 @@ async function load(options: ConfigOptions, context: ProcessContext): Promise<Lo
 
 async function discoverAll(
   loaded: LoadedConfig,
-  { logger, workingDirectory }: { logger: Logger; workingDirectory: string },
+  { logger, workingDirectory, places }: Pick<Session, 'logger' | 'workingDirectory' | 'places'>,
 ): Promise<PluginRegistry> {
   return discoverPlugins({
     builtIns: await builtInPlugins(),
     packages: loaded.config.plugins,
     pluginsPath: loaded.config.plugins_path,
     workingDirectory,
-    importPackage: (name) => import(name),
+    importPackage: (name) => import(locatePackage(name, places)),
     logger,
   });
 }

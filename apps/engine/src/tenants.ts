@@ -1,18 +1,26 @@
 import type { ConfigProblem, LoadedConfig, TenantConfig } from '@chargeback/config';
 import { ConfigError } from '@chargeback/config';
-import { findEmitter } from '@chargeback/emitters';
-import type { ConfiguredEmitter, PluginRegistry, TenantDefinition } from '@chargeback/engine';
+import { type PluginRegistry, resolveOverrides, type TenantDefinition } from '@chargeback/engine';
 import {
-  type Aggregation,
   ChargebackError,
   describeCause,
+  type EcosystemPlugin,
   type EmitterHost,
-  type EmitterSpec,
   type PluginSettingsBase,
   type Problem,
   problemOf,
+  type RoutingTable,
 } from '@chargeback/plugin-api';
-import { openStore, parseConnectionString } from '@chargeback/storage';
+import {
+  describeLocation,
+  openStore,
+  parseConnectionString,
+  type StoragePlace,
+  storeExists,
+  type StoreLocation,
+} from '@chargeback/storage';
+import { makeEmitters } from './emitters.ts';
+import { createHost } from './host.ts';
 import type { Session } from './session.ts';
 
 /** Tenants that can run, and what keeps others from it. */
@@ -24,18 +32,28 @@ export interface Tenants {
 
 export interface ConfiguredTenant extends TenantDefinition {
   readonly config: TenantConfig;
-  /** Absolute path of the database file. */
+  /** Where the store is, for people; never with user or password. */
   readonly database: string;
+  readonly dialect: StoreLocation['dialect'];
+  readonly storage: StoragePlace;
+  /** False before the first run: opening the store would make it. */
+  readonly hasStore: () => Promise<boolean>;
 }
 
-const ORDER: readonly Aggregation[] = ['hourly', 'daily', 'monthly'];
+export interface TenantsOptions {
+  /** Only this tenant. */
+  readonly only?: string | undefined;
+  /** False: overrides and emitters of others are found, but not run, and so not there. Default true. */
+  readonly importCode?: boolean;
+}
 
 /**
  * Checks every tenant's settings against its plugin and makes what the engine needs.
  * @throws {ConfigError} with every problem of every tenant.
  */
-export function configureTenants(session: Session, only?: string): Tenants {
+export async function configureTenants(session: Session, options: TenantsOptions = {}): Promise<Tenants> {
   const { loaded } = session;
+  const { only } = options;
   const names = Object.keys(loaded.config.tenants);
   if (only !== undefined && !names.includes(only)) {
     throw new ChargebackError('CB_CONFIG_UNKNOWN_TENANT', `no tenant is named ${JSON.stringify(only)}`, {
@@ -47,7 +65,7 @@ export function configureTenants(session: Session, only?: string): Tenants {
   const unavailable: { name: string; problem: Problem }[] = [];
   for (const [name, config] of Object.entries(loaded.config.tenants)) {
     if (only !== undefined && name !== only) continue;
-    const outcome = configureTenant(session, name, config);
+    const outcome = await configureTenant(session, { name, config }, options.importCode ?? true);
     if ('definition' in outcome) definitions.push(outcome.definition);
     else if ('unavailable' in outcome) unavailable.push({ name, problem: outcome.unavailable });
     else problems.push(...outcome.problems);
@@ -85,30 +103,47 @@ type Outcome =
   | { readonly unavailable: Problem }
   | { readonly problems: readonly ConfigProblem[] };
 
-function configureTenant(session: Session, name: string, config: TenantConfig): Outcome {
-  const { loaded, registry } = session;
+async function configureTenant(
+  session: Session,
+  { name, config }: { name: string; config: TenantConfig },
+  importCode: boolean,
+): Promise<Outcome> {
+  const { loaded, registry, places } = session;
   const found = findPlugin(registry, loaded, { name, ecosystem: config.ecosystem });
   if (!('plugin' in found)) return { unavailable: found };
   const section = ['tenants', name, 'plugin_settings'];
   const checked = loaded.checkSection<PluginSettingsBase>(section, found.plugin.settings);
   if ('problems' in checked) return { problems: checked.problems };
   const settings = checked.value;
+  const problems: ConfigProblem[] = [];
   const misplaced = connectionProblem(session, name, config);
-  if (misplaced) return { problems: [misplaced] };
-  const unsupported = overrideProblems(loaded, section, settings);
-  if (unsupported.length > 0) return { problems: unsupported };
-  const logger = session.logger.child({ tenant: name, module: 'emitters' });
-  const host: EmitterHost = { logger, tenantId: config.tenant_id, ecosystem: found.plugin.ecosystem };
-  const emitters = makeEmitters(settings, host, { loaded, section });
-  if ('problems' in emitters) return { problems: emitters.problems };
+  if (misplaced) problems.push(misplaced);
+  const logger = session.logger.child({ tenant: name, module: 'overrides' });
+  const routing = routingOf(session, { section, settings }, found.plugin);
+  if (routing && 'problem' in routing) return { problems: [...problems, routing.problem] };
+  const wanted = { loaded, section, settings, routing, places, importCode, logger };
+  const overridden = await resolveOverrides(wanted);
+  if ('problems' in overridden) problems.push(...overridden.problems);
+  const host = emitterHost(session, { name, tenantId: config.tenant_id, ecosystem: found.plugin.ecosystem });
+  const emitters = await makeEmitters(settings, host, { loaded, section, places, importCode });
+  if ('problems' in emitters) problems.push(...emitters.problems);
+  if (problems.length > 0 || 'problems' in overridden || 'problems' in emitters) return { problems };
+  const { connection_string: connectionString } = config.storage;
+  const place = { connectionString, workingDirectory: session.workingDirectory };
+  const location = parseConnectionString(connectionString, session.workingDirectory);
   return {
     definition: {
       name,
       config,
-      database: parseConnectionString(config.storage.connection_string, session.workingDirectory).path,
+      database: describeLocation(location),
+      dialect: location.dialect,
+      storage: place,
+      hasStore: () => storeExists(place),
       tenantId: config.tenant_id,
       plugin: found.plugin,
       settings,
+      overrides: overridden.overrides,
+      thirdParty: found.origin.kind !== 'built-in',
       limits: {
         allocationRetryLimit: config.allocation_retry_limit,
         gatherFailureThreshold: config.gather_failure_threshold,
@@ -120,13 +155,38 @@ function configureTenant(session: Session, name: string, config: TenantConfig): 
       makeEmitters: () => emitters.emitters,
       openStore: () =>
         openStore({
-          connectionString: config.storage.connection_string,
+          ...place,
           ecosystem: found.plugin.ecosystem,
           tenantId: config.tenant_id,
-          workingDirectory: session.workingDirectory,
         }),
     },
   };
+}
+
+/** The product types as far as the plugin tells them without a connection. It is the plugin's own code: it may throw. */
+function routingOf(
+  { loaded }: Session,
+  { section, settings }: { section: readonly (string | number)[]; settings: PluginSettingsBase },
+  plugin: EcosystemPlugin,
+): RoutingTable | { readonly problem: ConfigProblem } | undefined {
+  try {
+    return plugin.routing?.(settings);
+  } catch (cause) {
+    const coded = ChargebackError.isInstance(cause) ? cause : null;
+    const fix = coded ? { fix: coded.fix } : {};
+    return {
+      problem: loaded.problemAt(section, coded?.code ?? 'CB_PLUGIN_CREATE', describeCause(cause), fix),
+    };
+  }
+}
+
+function emitterHost(
+  { loaded, logger }: Session,
+  { name, tenantId, ecosystem }: { name: string; tenantId: string; ecosystem: string },
+): EmitterHost {
+  const { fetch, clock, sleep } = createHost({ configDirectory: loaded.directory });
+  const module = logger.child({ tenant: name, module: 'emitters' });
+  return { logger: module, tenantId, ecosystem, fetch, clock, sleep };
 }
 
 function connectionProblem(session: Session, name: string, config: TenantConfig): ConfigProblem | null {
@@ -153,83 +213,5 @@ function findPlugin(
       fix: cause.fix,
     });
     return { ...problemOf(cause), path: at.path };
-  }
-}
-
-/** An override that is not applied would allocate wrongly in silence: it is refused. */
-function overrideProblems(
-  loaded: LoadedConfig,
-  section: readonly (string | number)[],
-  settings: PluginSettingsBase,
-): ConfigProblem[] {
-  return (['allocator_overrides', 'identity_resolution_overrides'] as const)
-    .filter((key) => Object.keys(settings[key]).length > 0)
-    .map((key) =>
-      loaded.problemAt([...section, key], 'CB_CONFIG_VALUE', `${key} are not available in this version`, {
-        fix: 'Remove the overrides, or stay with the version that applies them.',
-      }),
-    );
-}
-
-interface EmitterPlace {
-  readonly loaded: LoadedConfig;
-  readonly section: readonly (string | number)[];
-}
-
-function makeEmitters(
-  settings: PluginSettingsBase,
-  host: EmitterHost,
-  { loaded, section }: EmitterPlace,
-): { emitters: ConfiguredEmitter[] } | { problems: ConfigProblem[] } {
-  const emitters: ConfiguredEmitter[] = [];
-  const problems: ConfigProblem[] = [];
-  const names = new Set<string>();
-  for (const [index, spec] of settings.emitters.entries()) {
-    const place = [...section, 'emitters', index];
-    const complain = (key: string, message: string): void => {
-      problems.push(loaded.problemAt([...place, key], 'CB_EMIT_SETTINGS', message));
-    };
-    const name = spec.name ?? spec.type;
-    if (names.has(name)) complain('name', `two emitters are named ${name}; give each its own name`);
-    names.add(name);
-    if (isFiner(spec, settings)) {
-      complain(
-        'aggregation',
-        `emitter ${name} asks for ${spec.aggregation} rows; chargeback_granularity is ${settings.chargeback_granularity}`,
-      );
-    }
-    const made = makeEmitter(spec, host, { loaded, section: place });
-    if ('problems' in made) problems.push(...made.problems);
-    else
-      emitters.push({
-        name,
-        aggregation: spec.aggregation,
-        lookbackDays: spec.lookback_days,
-        emitter: made.emitter,
-      });
-  }
-  return problems.length > 0 ? { problems } : { emitters };
-}
-
-function isFiner(spec: EmitterSpec, settings: PluginSettingsBase): boolean {
-  if (spec.aggregation === null) return false;
-  return ORDER.indexOf(spec.aggregation) < ORDER.indexOf(settings.chargeback_granularity);
-}
-
-function makeEmitter(
-  spec: EmitterSpec,
-  host: EmitterHost,
-  { loaded, section }: EmitterPlace,
-): { emitter: ConfiguredEmitter['emitter'] } | { problems: readonly ConfigProblem[] } {
-  try {
-    const plugin = findEmitter(spec.type);
-    const params = loaded.checkSection([...section, 'params'], plugin.params);
-    if ('problems' in params) return { problems: params.problems };
-    return { emitter: plugin.create(params.value, host) };
-  } catch (cause) {
-    const fix = ChargebackError.isInstance(cause) ? { fix: cause.fix } : {};
-    return {
-      problems: [loaded.problemAt([...section, 'type'], 'CB_EMIT_SETTINGS', describeCause(cause), fix)],
-    };
   }
 }

@@ -330,8 +330,13 @@ describe('the command line', () => {
     const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
     expect(await withConfig(yaml!, 'validate')).toMatchObject({ exitCode: 0 });
     const env = { CCLOUD_API_KEY: 'KEY', CCLOUD_API_SECRET: 'SECRET' };
-    for (const example of await readdir(path.join(repository, 'examples'))) {
-      const config = path.join(repository, 'examples', example, 'config.yaml');
+    const files = await readdir(path.join(repository, 'examples'), { recursive: true });
+    const configs = files.filter(
+      (name) => /^[^.]*config\.yaml$/u.test(name) && !name.includes('node_modules'),
+    );
+    expect(configs.length).toBeGreaterThanOrEqual(7);
+    for (const example of configs) {
+      const config = path.join(repository, 'examples', example);
       expect(await chargeback(['validate', '--config', config], { env }), example).toMatchObject({
         exitCode: 0,
       });
@@ -391,7 +396,7 @@ describe('the command line', () => {
     expect(await readFile(file('chargeback.db'), 'utf8')).toBe('my ledger');
   });
 
-  it.each(['postgresql://host/db', 'sqlite://data/x.db', 'x.db'])(
+  it.each(['mysql://host/db', 'postgresql://host', 'sqlite://data/x.db', 'x.db'])(
     'refuses the connection string %s when it validates',
     async (text) => {
       const result = await withConfig(configText({}, { storage: { connection_string: text } }), 'validate');

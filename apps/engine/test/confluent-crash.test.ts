@@ -1,7 +1,13 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fictionalOrganization, startConfluentSimulator, tenantsYaml } from '@chargeback/testkit';
+import {
+  fictionalOrganization,
+  startConfluentSimulator,
+  tenantsYaml,
+  to,
+  withField,
+} from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chargeback, type CommandResult, filesIn, temporaryFolder } from './support.ts';
 
@@ -79,6 +85,40 @@ describe('a Confluent Cloud bill in a process that dies', () => {
         [database, `${database}-wal`, `${database}-shm`].map((file) => rm(file, { force: true })),
       );
     }
+  });
+
+  it('lists what is wrong, ends with 1, and heals to the same bytes when the faults are over', async () => {
+    const { config, out } = await prepare('faulty');
+    const day = new Date(today.getTime() - 9 * DAY).toISOString().slice(0, 10);
+    simulator.setFaults([
+      { when: to('ksqldb_clusters'), effect: { kind: 'status', status: 403 } },
+      {
+        when: to('costs'),
+        times: 3,
+        effect: { kind: 'status', status: 429, headers: { 'retry-after': '0' } },
+      },
+      {
+        when: to('costs'),
+        effect: {
+          kind: 'items',
+          change: (json) =>
+            json.includes(`"start_date":"${day}"`) ? withField(json, 'amount', '"abc"') : json,
+        },
+      },
+    ]);
+    const faulty = await run(config);
+    expect(faulty.exitCode).toBe(1);
+    const status = await chargeback(['status', '--config', config], { env: { SECRET: CANARY } });
+    expect(status.exitCode).toBe(1);
+    expect(status.stdout).toMatch(/CB_INVENTORY_GATHER/);
+    expect(status.stdout).toMatch(/CB_BILLING_AMOUNT/);
+    expect(Object.keys(await filesIn(out)).length).toBeGreaterThan(5);
+    simulator.setFaults([]);
+    const healed = await run(config);
+    expect(healed, healed.stdout).toMatchObject({ exitCode: 0 });
+    expect(await visible(out)).toEqual(undisturbed);
+    const after = await chargeback(['status', '--config', config], { env: { SECRET: CANARY } });
+    expect([after.exitCode, after.stdout]).toEqual([0, expect.not.stringContaining('CB_')]);
   });
 
   it('says so when another process holds the database, and ends in the same bytes afterwards', async () => {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { DEFAULT_LIMITS, runTenant, type TenantRun } from '@chargeback/engine';
+import { findEmitter } from '@chargeback/emitters';
+import { type ConfiguredEmitter, DEFAULT_LIMITS, runTenant, type TenantRun } from '@chargeback/engine';
 import type { Fetch, Logger, Window } from '@chargeback/plugin-api';
 import { register } from '@chargeback/plugin-ccloud';
 import { openStore, type Store } from '@chargeback/storage';
@@ -15,9 +16,21 @@ const silentLogger: Logger = {
   child: () => silentLogger,
 };
 
+interface TenantOptions {
+  readonly fetch: Fetch;
+  readonly now: Date;
+  readonly settings?: object;
+  /** A file of its own when not given. */
+  readonly connectionString?: string;
+  /** Where CSV files are written; none are when not given. */
+  readonly csvFolder?: string;
+}
+
 /** A tenant whose organization answers through the given fetch; the real plugin, engine and database. */
 export class ConfluentTenant {
   readonly #folder: string;
+  readonly #connectionString: string;
+  readonly #csvFolder: string | undefined;
   readonly #fetch: Fetch;
   readonly #settings: object;
   #slept = 0;
@@ -25,12 +38,14 @@ export class ConfluentTenant {
   /** What the clock shows; waiting moves it on. */
   now: Date;
 
-  static async create(options: { fetch: Fetch; now: Date; settings?: object }): Promise<ConfluentTenant> {
+  static async create(options: TenantOptions): Promise<ConfluentTenant> {
     return new ConfluentTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-confluent-')), options);
   }
 
-  constructor(folder: string, { fetch, now, settings = {} }: { fetch: Fetch; now: Date; settings?: object }) {
+  constructor(folder: string, { fetch, now, settings = {}, connectionString, csvFolder }: TenantOptions) {
     this.#folder = folder;
+    this.#connectionString = connectionString ?? `sqlite:///${path.join(folder, 'chargeback.db')}`;
+    this.#csvFolder = csvFolder;
     this.#fetch = fetch;
     this.#settings = settings;
     this.now = now;
@@ -54,7 +69,7 @@ export class ConfluentTenant {
         }),
         limits: { ...DEFAULT_LIMITS, retentionDays: 36_500 },
         openStore: () => this.#open(),
-        makeEmitters: () => [],
+        makeEmitters: () => this.#emitters(),
       },
       {
         window,
@@ -105,9 +120,24 @@ export class ConfluentTenant {
     });
   }
 
+  #emitters(): ConfiguredEmitter[] {
+    if (this.#csvFolder === undefined) return [];
+    const csv = findEmitter('csv');
+    const host = {
+      logger: silentLogger,
+      tenantId: 'tenant-1',
+      ecosystem: 'ccloud',
+      fetch,
+      clock: () => new Date(),
+      sleep: async () => {},
+    };
+    const emitter = csv.create(csv.params.parse({ output_dir: this.#csvFolder }), host);
+    return [{ name: 'csv', aggregation: 'daily', lookbackDays: null, emitter }];
+  }
+
   #open(): Promise<Store> {
     return openStore({
-      connectionString: `sqlite:///${path.join(this.#folder, 'chargeback.db')}`,
+      connectionString: this.#connectionString,
       ecosystem: 'ccloud',
       tenantId: 'tenant-1',
       workingDirectory: this.#folder,

@@ -245,7 +245,14 @@ describe.skipIf(!requireReal('scraping with a real Prometheus', process.env))(
       health.observeTenant('alpha', await readTenantHealth(store, window));
       health.observeRequest({ tenant: 'alpha', outcome: 'rate_limited' });
       const { create, params } = findEmitter('prometheus');
-      const host = { logger: logger(), tenantId: 'platform', ecosystem: 'generic-metrics' };
+      const host = {
+        logger: logger(),
+        tenantId: 'platform',
+        ecosystem: 'generic-metrics',
+        fetch,
+        clock: () => new Date(),
+        sleep: async () => {},
+      };
       // Emitters of another process than the one that emitted.
       const emitters = [{}, { metric_prefix: 'chargeback_team' }].map((more) =>
         create(params.parse({ output_dir: output, ...more }), host),

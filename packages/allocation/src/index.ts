@@ -7,6 +7,12 @@ export {
   type ModelPart,
 } from './allocation-model.ts';
 export { ALLOCATION_MODELS, type AllocationModelName } from './allocation-models.ts';
+export {
+  directOwnerAllocator,
+  evenSplitAllocator,
+  terminalAllocator,
+  usageRatioAllocator,
+} from './built-in-allocators.ts';
 export { chain } from './chain.ts';
 export { composite, type CompositeComponent } from './composite.ts';
 export { checkCompositeParams } from './composite-ratios.ts';

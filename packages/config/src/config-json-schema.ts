@@ -156,7 +156,7 @@ function renamed(target: string, name: string): string {
 /** Editors show the key as outdated instead of wrong. */
 function addIgnoredKey(schema: JsonSchema, path: readonly string[]): void {
   const parent = descend(schema, path.slice(0, -1));
-  const properties = parent.properties as JsonSchema;
+  const properties = (parent.properties ??= {}) as JsonSchema;
   properties[path.at(-1)!] = { deprecated: true, description: 'Ignored: it has no meaning here.' };
 }
 

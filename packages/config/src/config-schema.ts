@@ -64,7 +64,7 @@ const storageSchema = z.strictObject({
     .min(1)
     .default(DEFAULT_CONNECTION_STRING)
     .describe(
-      'The database of this tenant alone: sqlite:///relative/path.db or sqlite:////absolute/path.db.',
+      'The database of this tenant alone: sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/database.',
     ),
 });
 
@@ -150,4 +150,6 @@ export const IGNORED_KEYS: readonly (readonly string[])[] = [
   ['preview'],
   ['tenants', '*', 'storage', 'backend'],
   ['tenants', '*', 'focus_preview'],
+  // What a topic costs within its line is not told apart here.
+  ['tenants', '*', 'plugin_settings', 'topic_attribution'],
 ];

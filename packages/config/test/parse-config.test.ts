@@ -50,6 +50,13 @@ describe('a file of the existing product', () => {
     });
   });
 
+  it('gets a warning for settings of an ecosystem that mean nothing here, whatever they hold', () => {
+    const text = tenant('plugin_settings: {topic_attribution: {enabled: true, any: [thing]}, kept: 1}');
+    const { config, warnings } = load(text);
+    expect(Object.values(config.tenants)[0]?.plugin_settings).toEqual({ kept: 1 });
+    expect(warnings.map(({ code }) => code)).toEqual(['CB_CONFIG_IGNORED_KEY']);
+  });
+
   it('gets a warning for each key that means nothing here', () => {
     const { warnings } = load(EXISTING_STYLE, variables);
     expect(places(warnings)).toEqual([

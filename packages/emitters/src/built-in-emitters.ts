@@ -13,6 +13,6 @@ export function findEmitter(type: string): EmitterPlugin {
   const found = builtInEmitters.find((plugin) => plugin.type === type);
   if (found) return found;
   throw new ChargebackError('CB_EMIT_SETTINGS', `no emitter is called ${JSON.stringify(type)}`, {
-    fix: `Use one of: ${builtInEmitters.map((plugin) => plugin.type).join(', ')}.`,
+    fix: `Use one of: ${builtInEmitters.map((plugin) => plugin.type).join(', ')}, or the path of one of your own: dir.module.export.`,
   });
 }

@@ -60,7 +60,15 @@ export function host(tenantId = 'acme'): Warnings {
     error() {},
     child: () => logger,
   };
-  return { logger, tenantId, ecosystem: 'generic-metrics', warnings };
+  return {
+    logger,
+    tenantId,
+    ecosystem: 'generic-metrics',
+    fetch,
+    clock: () => new Date('2026-03-01T00:00:00Z'),
+    sleep: async () => {},
+    warnings,
+  };
 }
 
 /** A folder of its own, removed with everything in it. */

@@ -1,6 +1,5 @@
 import {
   assertRatios,
-  Decimal,
   fractionOfMoney,
   type Money,
   splitByWeight,
@@ -19,6 +18,7 @@ import {
 } from '@chargeback/plugin-api';
 import type { CalculatedPortion } from '@chargeback/storage';
 import type { Fraction } from './active-fraction.ts';
+import { assertPlan } from './assert-plan.ts';
 import { identitySets } from './identity-sets.ts';
 
 /** A line with its money shared out. */
@@ -61,13 +61,13 @@ export function allocateLine(input: LineToAllocate): AllocatedLine {
 
 function planOf({ context, route, tenantPeriod, allocatedOfDay }: LineToAllocate): AllocationPlan {
   const resolution = route.resolve(context);
-  const outcome = route.allocate({
+  const outcome: unknown = route.allocate({
     ...context,
     identities: identitySets(resolution, tenantPeriod),
     usageOwners: resolution.usageOwners ?? new Map(),
     ...(allocatedOfDay ? { allocatedOfDay } : {}),
   });
-  assertPlanShape(outcome);
+  assertPlan(outcome, route.productType);
   if (isStepAside(outcome)) {
     throw new ChargebackError(
       'CB_ALLOCATION_FAILED',
@@ -75,49 +75,8 @@ function planOf({ context, route, tenantPeriod, allocatedOfDay }: LineToAllocate
       { fix: 'End the chain with a terminal model.' },
     );
   }
-  for (const portion of outcome.portions) assertPortion(portion, route.productType);
   assertRatios(outcome.portions.map(({ ratio }) => ratio));
   return outcome;
-}
-
-/** Third-party code may return anything: a promise, nothing, a plan without portions. */
-function assertPlanShape(outcome: unknown): void {
-  if (typeof outcome === 'object' && outcome !== null) {
-    if ('stepAside' in outcome) return;
-    if ('portions' in outcome && Array.isArray(outcome.portions) && outcome.portions.length > 0) return;
-  }
-  const got = outcome instanceof Promise ? 'a promise' : typeof outcome;
-  throw new ChargebackError(
-    'CB_ALLOCATION_FAILED',
-    `an allocator must return a plan with portions, got ${got}`,
-    {
-      fix: 'Return { portions: […] } or { stepAside: true, because } from a synchronous function.',
-    },
-  );
-}
-
-function assertPortion(portion: Portion, productType: string): void {
-  const complain = (what: string): never => {
-    throw new ChargebackError('CB_ALLOCATION_FAILED', `the allocator of ${productType} returned ${what}`);
-  };
-  if (!Decimal.isDecimal(portion.ratio)) complain('a portion whose ratio is not a Decimal');
-  if (portion.costType !== 'USAGE' && portion.costType !== 'SHARED')
-    complain(`the cost type ${String(portion.costType)}; it is USAGE or SHARED`);
-  if (typeof portion.method !== 'string' || portion.method === '') complain('a portion without a method');
-  if (portion.detail !== null && typeof portion.detail !== 'string')
-    complain('a detail that is neither text nor null');
-  for (const index of [portion.chainTier, portion.compositionIndex]) {
-    if (index !== null && !Number.isSafeInteger(index)) complain('a tier or index that is not an integer');
-  }
-  if (!Array.isArray(portion.tiersTried)) complain('a portion without tiersTried; an empty list will do');
-  if (!Array.isArray(portion.recipients) || portion.recipients.length === 0)
-    complain('a portion without recipients');
-  for (const { identityId, weight } of portion.recipients) {
-    if (typeof identityId !== 'string' || identityId === '') complain('a recipient without an identity id');
-    if (!identityId.isWellFormed()) complain('an identity id that is not well-formed text');
-    if (typeof weight !== 'bigint')
-      complain(`a weight of type ${typeof weight} for ${identityId}; weights are bigint`);
-  }
 }
 
 function splitPortion(portion: Portion, amount: Money, composite: boolean): CalculatedPortion {

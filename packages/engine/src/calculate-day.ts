@@ -23,6 +23,7 @@ import { lineWindow } from './line-window.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { UsageView } from './usage-view.ts';
 import { verifyConservation } from './verify-conservation.ts';
+import { eachWithinTimeLimit, LINE_LIMIT_MILLISECONDS } from './within-time-limit.ts';
 
 /** Stored inputs around a day, for lines whose window is not the day itself. */
 export interface DayInputs {
@@ -53,30 +54,34 @@ interface LineOutcome {
  * @throws {ChargebackError} `CB_UNCONSERVED` when rows do not add up; nothing may be written then.
  */
 export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
-  const results = new Map<string, CalculatedLine>();
-  const problems: Problem[] = [];
-  const views = new Map<string, Promise<UsageView>>();
+  const outcomes = new Map<string, LineOutcome>();
+  const views = new Map<string, () => UsageView>();
   const others = new AllocatedOfDay();
-  for (const { line, route } of othersFirst(context, inputs.day.lines)) {
-    const outcome = await calculateLine(context, { ...inputs, line, route, views, others });
-    results.set(line.lineId, outcome.result);
-    if (!route.afterOthers) others.add(outcome.result);
-    if (outcome.problem) problems.push(outcome.problem);
+  for (const routed of othersFirst(context, inputs.day.lines)) {
+    const lines = routed.map((line): LineInputs => ({ ...inputs, ...line, views, others }));
+    for (const line of lines) await loadUsage(context, line);
+    await eachWithinTimeLimit(lines, {
+      work: (line) => outcomes.set(line.line.lineId, calculateLine(context, line)),
+      onOvertime: (line) => outcomes.set(line.line.lineId, overtimeLine(context, line)),
+      signal: context.signal,
+    });
+    for (const { line } of lines) others.add(outcomes.get(line.lineId)!.result);
   }
-  verifyConservation(inputs.day.lines, results);
+  const lines = [...outcomes.values()].map(({ result }) => result);
+  verifyConservation(inputs.day.lines, new Map(lines.map((line) => [line.lineId, line])));
+  const problems = [...outcomes.values()].flatMap(({ problem }) => problem ?? []);
   problems.push(...unknownProducts(context, inputs.day));
-  const lines = [...results.values()];
   return { lines, problems, held: lines.some(({ state }) => state === 'held') };
 }
 
 /** Lines that follow what others were allocated come last. */
-function othersFirst(context: TenantContext, lines: readonly BillingLineItem[]): RoutedLine[] {
+function othersFirst(context: TenantContext, lines: readonly BillingLineItem[]): RoutedLine[][] {
   const routed = lines.map((line) => ({
     line,
     route: context.wiring.route(line.productType) ?? context.wiring.fallback,
   }));
   const follows = ({ route }: RoutedLine): boolean => route.afterOthers === true;
-  return [...routed.filter((line) => !follows(line)), ...routed.filter(follows)];
+  return [routed.filter((line) => !follows(line)), routed.filter(follows)];
 }
 
 interface RoutedLine {
@@ -86,15 +91,17 @@ interface RoutedLine {
 
 interface LineInputs extends DayInputs, RoutedLine {
   readonly others: AllocatedOfDay;
-  readonly views: Map<string, Promise<UsageView>>;
+  /** By window; what could not be loaded throws for the lines of that window. */
+  readonly views: Map<string, () => UsageView>;
 }
 
-async function calculateLine(context: TenantContext, inputs: LineInputs): Promise<LineOutcome> {
+/** Synchronous, so that one watch covers many lines: what waits has been waited for before. */
+function calculateLine(context: TenantContext, inputs: LineInputs): LineOutcome {
   const { line, route, day, others } = inputs;
   const attempts = day.attempts.get(line.lineId);
   if (route.afterOthers && others.held > 0) return held(line, attempts?.count ?? 0, followsHeld(inputs));
   try {
-    const resolve = await resolveContext(context, inputs);
+    const resolve = resolveContext(context, inputs);
     const gap = missingInputs(line, route, resolve);
     const tries = gap ? countTry(context, attempts) : 0;
     if (gap && mustHold(context, gap, tries)) {
@@ -131,6 +138,16 @@ async function calculateLine(context: TenantContext, inputs: LineInputs): Promis
   }
 }
 
+function overtimeLine(context: TenantContext, inputs: LineInputs): LineOutcome {
+  const { line, day } = inputs;
+  const limit = `${LINE_LIMIT_MILLISECONDS / 1000} s`;
+  const message = `${context.wiring.handlersOf(line.productType)} did not end within ${limit} and was cut off`;
+  return failedLine(context, inputs, {
+    attempts: countTry(context, day.attempts.get(line.lineId)),
+    cause: new ChargebackError('CB_ALLOCATION_FAILED', message),
+  });
+}
+
 /** Runs may follow one another within minutes: only a try after the back-off of the one before counts. */
 function countTry(context: TenantContext, before: LineAttempts | undefined): number {
   if (!before) return 1;
@@ -139,17 +156,35 @@ function countTry(context: TenantContext, before: LineAttempts | undefined): num
   return Math.min(before.count + counts, context.limits.allocationRetryLimit);
 }
 
-async function resolveContext(context: TenantContext, inputs: LineInputs): Promise<ResolveContext> {
+async function loadUsage({ settings }: TenantContext, inputs: LineInputs): Promise<void> {
+  const { line, views } = inputs;
+  let window: Window;
+  try {
+    window = lineWindow(line, settings.granularity_durations);
+  } catch {
+    // Told when the line is calculated.
+    return;
+  }
+  if (views.has(keyOf(window))) return;
+  try {
+    const view = new UsageView(await inputs.usageOf(window));
+    views.set(keyOf(window), () => view);
+  } catch (cause) {
+    views.set(keyOf(window), () => {
+      throw cause;
+    });
+  }
+}
+
+function keyOf({ start, end }: Window): string {
+  return `${start.getTime()}-${end.getTime()}`;
+}
+
+function resolveContext(context: TenantContext, inputs: LineInputs): ResolveContext {
   const { line } = inputs;
   const window = lineWindow(line, context.settings.granularity_durations);
   const { inventory } = inputs.inventoryOf(window);
-  const key = `${window.start.getTime()}-${window.end.getTime()}`;
-  let view = inputs.views.get(key);
-  if (!view) {
-    view = inputs.usageOf(window).then((days) => new UsageView(days));
-    inputs.views.set(key, view);
-  }
-  const usage = await view;
+  const usage = inputs.views.get(keyOf(window))!();
   return {
     line,
     window,

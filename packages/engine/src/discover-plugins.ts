@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
-  API_VERSION,
   ChargebackError,
   describeCause,
   type EcosystemPlugin,
   type Logger,
   type Register,
 } from '@chargeback/plugin-api';
+import { adaptPlugin } from './adapt-plugin.ts';
 import {
   type LoadedPlugin,
   type PluginFailure,
@@ -150,13 +150,7 @@ function registerPlugin(module: unknown): EcosystemPlugin {
       'register() did not return a plugin: apiVersion, ecosystem, settings and create are needed',
     );
   }
-  if (plugin.apiVersion !== API_VERSION) {
-    throw new ChargebackError(
-      'CB_PLUGIN_API_VERSION',
-      `the plugin speaks contract version ${plugin.apiVersion}, this engine speaks ${API_VERSION}`,
-    );
-  }
-  return plugin;
+  return adaptPlugin(plugin);
 }
 
 function isPlugin(value: unknown): value is EcosystemPlugin {

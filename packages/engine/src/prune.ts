@@ -7,10 +7,16 @@ export function retentionStart(now: Date, retentionDays: number): IsoDate {
   return isoDateOf(new Date(today - retentionDays * MILLISECONDS_PER_DAY));
 }
 
-/** Removes what is older than `retention_days`, a day at a time, so that nobody waits long for the database. */
+/** One day a day falls due. A wrong clock must not empty a database before somebody notices. */
+const MOST_DAYS_PER_RUN = 7;
+
+/**
+ * Removes what is older than `retention_days`, a day at a time, so that nobody waits long for the database, and
+ * only so many days in one run: the rest falls to the runs after it, or to `chargeback prune`.
+ */
 export async function prune(context: TenantContext): Promise<{ readonly daysPruned: number }> {
   let daysPruned = 0;
-  while (await context.store.pruneOldestDay(context.retentionStart)) {
+  while (daysPruned < MOST_DAYS_PER_RUN && (await context.store.pruneOldestDay(context.retentionStart))) {
     daysPruned += 1;
     context.signal.throwIfAborted();
   }

@@ -14,6 +14,7 @@ import { calculate } from './calculate.ts';
 import { emit } from './emit.ts';
 import { canonicalJson, digestOf } from './fingerprint.ts';
 import { gather } from './gather.ts';
+import { NO_OVERRIDES } from './overrides/tenant-overrides.ts';
 import { prune, retentionStart } from './prune.ts';
 import { countGather } from './suspension.ts';
 import type { TenantContext } from './tenant-context.ts';
@@ -78,6 +79,9 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
   const { plugin, settings, limits } = tenant;
   const version = [plugin.ecosystem, String(API_VERSION), String(CALCULATION_VERSION)];
   const pluginVersion = plugin.version ?? '';
+  const overrides = tenant.overrides ?? NO_OVERRIDES;
+  const allocating = [pluginVersion, canonicalJson(allocationSettings(tenant))];
+  if (overrides.digest !== '') allocating.push(overrides.digest);
   const kept = retentionStart(options.host.clock(), limits.retentionDays);
   return {
     name: tenant.name,
@@ -90,13 +94,13 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
     runId,
     store,
     ecosystem,
-    wiring: new Wiring(ecosystem),
+    wiring: new Wiring(ecosystem, { overrides, guarded: tenant.thirdParty ?? false }),
     logger: options.logger.child({ tenant: tenant.name, run: runId }),
     clock: options.host.clock,
     signal,
     onProgress: options.onProgress,
     gatherFingerprint: digestOf([...version, canonicalJson(ecosystem.gatherKey)]),
-    allocationFingerprint: digestOf([...version, pluginVersion, canonicalJson(allocationSettings(tenant))]),
+    allocationFingerprint: digestOf([...version, ...allocating]),
     regather: options.regather,
     recalculate: options.recalculate ?? false,
     patient: options.patient ?? false,

@@ -8,6 +8,7 @@ import type {
 } from '@chargeback/plugin-api';
 import type { RunStatus, Store } from '@chargeback/storage';
 import type { ConfiguredEmitter } from './configured-emitter.ts';
+import type { TenantOverrides } from './overrides/tenant-overrides.ts';
 import type { ProgressListener } from './progress.ts';
 
 /** What bounds one tenant's runs; the tenant's own settings of the same names. */
@@ -44,6 +45,10 @@ export interface TenantDefinition {
   /** As parsed by the plugin's schema. */
   readonly settings: PluginSettingsBase;
   readonly limits: TenantLimits;
+  /** What the configuration puts in the place of the plugin's own resolvers and allocators. */
+  readonly overrides?: TenantOverrides;
+  /** The plugin did not come with the application. */
+  readonly thirdParty?: boolean;
   readonly openStore: () => Promise<Store>;
   readonly makeEmitters: () => readonly ConfiguredEmitter[];
 }

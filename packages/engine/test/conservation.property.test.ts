@@ -96,7 +96,7 @@ describe('conservation', () => {
       ),
       { numRuns: 25 },
     );
-  });
+  }, 120_000);
 });
 
 interface Settled {

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { daysOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -37,7 +35,7 @@ describe('a tenant that runs for years', () => {
   });
 
   it('calculates each date once when two processes work at the same time', async () => {
-    const twin = new TestTenant(tenant.folder, { ...tenant.world });
+    const twin = tenant.twin();
     const elsewhere: TenantRun[] = [];
     tenant.world.waitBeforeBilling = async () => {
       elsewhere.push(await twin.run(DAYS));
@@ -59,6 +57,26 @@ describe('a tenant that runs for years', () => {
     expect([record?.status, record?.endedAt]).toEqual(['timed_out', slow.now]);
     expect(await slow.withStore((store) => store.lease())).toBeNull();
     await slow.dispose();
+  });
+
+  it.each([
+    ['a day forward', 1],
+    ['a day back', -1],
+  ])('comes to the same when the clock jumps %s in the middle of a run', async (_what, direction) => {
+    const undisturbed = await TestTenant.create({ ...tenant.world });
+    await undisturbed.run(DAYS);
+    const expected = await undisturbed.withStore((store) => store.dateStates(DAYS));
+    await undisturbed.dispose();
+    tenant.world.beforeBilling = () => {
+      tenant.now = new Date(tenant.now.getTime() + direction * 86_400_000);
+    };
+    expect((await tenant.run(DAYS)).status).toBe('completed');
+    expect((await tenant.run(DAYS)).datesCalculated).toBe(0);
+    const states = await tenant.withStore((store) => store.dateStates(DAYS));
+    expect(states.map(({ calculationId }) => calculationId)).toEqual(
+      expected.map(({ calculationId }) => calculationId),
+    );
+    expect(await tenant.withStore((store) => store.lease())).toBeNull();
   });
 
   it('is suspended after too many gathers that brought nothing, and comes back when resumed', async () => {
@@ -203,6 +221,20 @@ describe('a tenant that runs for years', () => {
     expect(known.get('a')?.deletedAt).toBeNull();
   });
 
+  it('does not empty a database at once because a clock is wrong', async () => {
+    tenant.minutesBetweenRuns = 0;
+    const window = daysFrom('2026-02-01', 20);
+    tenant.world.lines = daysOf(window).map((date) => line(date, '1'));
+    tenant.now = new Date('2026-02-21T09:00:00Z');
+    await tenant.run(window);
+    tenant.now = new Date('2036-02-21T09:00:00Z');
+    const wrong = await tenant.run(daysFrom('2036-02-01', 20));
+    expect(wrong.daysPruned).toBe(7);
+    tenant.now = new Date('2026-02-21T10:00:00Z');
+    await tenant.run(window);
+    expect(await reconciled(tenant, window)).toMatchObject({ billed: '20.0000', difference: '0.0000' });
+  });
+
   it('removes what is older than retention_days, and neither fetches nor emits it again', async () => {
     tenant.minutesBetweenRuns = 0;
     tenant.now = new Date('2026-02-06T09:00:00Z');
@@ -222,7 +254,7 @@ describe('several tenants', () => {
   it('do not notice one whose database is broken, and its run says what is wrong', async () => {
     const good = await TestTenant.create(world({ lines: [line('2026-02-01', '3')] }));
     const broken = await TestTenant.create(world());
-    await writeFile(path.join(broken.folder, 'chargeback.db'), 'no database at all');
+    await broken.breakDatabase();
     const runs = await runTenants([broken.definition(), good.definition()], {
       ...good.runOptions(DAYS),
       maxParallelTenants: 2,

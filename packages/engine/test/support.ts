@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -25,12 +25,19 @@ import {
 } from '@chargeback/plugin-api';
 import { openStore, type Store } from '@chargeback/storage';
 import {
+  administer,
+  createTestSchema,
+  type TestDatabase,
+} from '../../testkit/test/postgres/test-database.ts';
+import {
   type ConfiguredEmitter,
   DEFAULT_LIMITS,
+  NO_OVERRIDES,
   type RunOptions,
   runTenant,
   type TenantDefinition,
   type TenantLimits,
+  type TenantOverrides,
   type TenantRun,
 } from '../src/index.ts';
 
@@ -113,13 +120,21 @@ export class TestTenant {
   readonly world: World;
   settings: PluginSettingsBase;
   limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
+  overrides: TenantOverrides = NO_OVERRIDES;
+  /** As a plugin that did not come with the application. */
+  thirdParty = false;
   emitters: ConfiguredEmitter[] = [];
   now = new Date('2026-03-01T12:00:00.000Z');
   /** Longer than the longest back-off, so that every run is a try that counts. */
   minutesBetweenRuns = 24 * 60 + 1;
 
+  #database: TestDatabase | undefined;
+
+  /** On SQLite, or on PostgreSQL in the part of the run that sets `TEST_DATABASE`. */
   static async create(world: World): Promise<TestTenant> {
-    return new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
+    const tenant = new TestTenant(await mkdtemp(path.join(tmpdir(), 'chargeback-engine-')), world);
+    if (process.env['TEST_DATABASE'] === 'postgres') tenant.#database = await createTestSchema();
+    return tenant;
   }
 
   constructor(folder: string, world: World) {
@@ -128,9 +143,25 @@ export class TestTenant {
     this.settings = pluginSettingsBaseSchema.parse({ min_refresh_gap_seconds: 0 });
   }
 
+  /** Another process of the same tenant, on the same database. */
+  twin(): TestTenant {
+    const twin = new TestTenant(this.folder, { ...this.world });
+    twin.#database = this.#database;
+    return twin;
+  }
+
+  /** Puts something else where the database should be. */
+  async breakDatabase(): Promise<void> {
+    if (this.#database) {
+      const [url = '', parameters] = this.#database.url.split('?');
+      const schema = new URLSearchParams(parameters).get('schema');
+      await administer(url, `create schema ${schema}; create table ${schema}.other (id integer)`);
+    } else await writeFile(path.join(this.folder, 'chargeback.db'), 'no database at all');
+  }
+
   openStore(): Promise<Store> {
     return openStore({
-      connectionString: `sqlite:///${path.join(this.folder, 'chargeback.db')}`,
+      connectionString: this.#database?.url ?? `sqlite:///${path.join(this.folder, 'chargeback.db')}`,
       ecosystem: 'test-world',
       tenantId: 'tenant-1',
       workingDirectory: this.folder,
@@ -172,6 +203,7 @@ export class TestTenant {
 
   async dispose(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
+    await this.#database?.drop();
   }
 
   definition(): TenantDefinition {
@@ -181,6 +213,8 @@ export class TestTenant {
       plugin: worldPlugin(this.world),
       settings: this.settings,
       limits: this.limits,
+      overrides: this.overrides,
+      thirdParty: this.thirdParty,
       openStore: () => this.openStore(),
       makeEmitters: () => this.emitters,
     };

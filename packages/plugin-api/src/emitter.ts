@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { CostType } from './allocation.ts';
 import type { AllocationDetail } from './allocation-detail.ts';
 import type { Logger } from './logger.ts';
+import type { Fetch } from './plugin.ts';
 import type { Window } from './window.ts';
 
 /** A row as it leaves the engine: one identity's share, added up over whatever is not a column here. */
@@ -78,4 +79,8 @@ export interface EmitterHost {
   readonly logger: Logger;
   readonly tenantId: string;
   readonly ecosystem: string;
+  readonly fetch: Fetch;
+  readonly clock: () => Date;
+  /** Resolves after the delay, rejects when the signal aborts. */
+  readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }

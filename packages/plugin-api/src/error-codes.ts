@@ -101,6 +101,40 @@ export const ERROR_CODES = {
     'Give each product type one route.',
   ),
 
+  // Overrides
+  CB_OVERRIDE_SYNTAX: entry(
+    2,
+    'The path of an override cannot be understood.',
+    'Write dir.module.export, package#export or ./file.mjs#export.',
+  ),
+  CB_OVERRIDE_PRODUCT_TYPE: entry(
+    2,
+    'An override names a product type that the ecosystem does not have.',
+    'Use one of the product types listed by `chargeback plugins wiring`.',
+  ),
+  CB_OVERRIDE_MODULE: entry(
+    2,
+    'The module of an override is not there, or there are several.',
+    'Put the file at one of the paths tried, or install the package beside the configuration file.',
+  ),
+  CB_OVERRIDE_IMPORT: entry(2, 'The module of an override cannot be loaded.', 'Mend the cause shown.'),
+  CB_OVERRIDE_EXPORT: entry(
+    2,
+    'The module of an override has no such export.',
+    'Use one of the exports listed.',
+  ),
+  CB_OVERRIDE_KIND: entry(
+    2,
+    'What an override names is of another kind than its place needs.',
+    'Export a function, or what defineAllocator, defineIdentityResolver or defineEmitter returns.',
+  ),
+  CB_OVERRIDE_CREATE: entry(2, 'An override could not be made from its parameters.', 'Mend the cause shown.'),
+  CB_OVERRIDE_REHEARSAL: entry(
+    2,
+    'An override misbehaved on the canned lines that it is tried with before any money moves.',
+    'Mend it as shown; testAllocator and testIdentityResolver of @chargeback/testkit show the case.',
+  ),
+
   // Admin API of the billed system
   CB_ADMIN_UNREACHABLE: entry(
     1,
@@ -299,7 +333,7 @@ export const ERROR_CODES = {
   CB_ALLOCATION_UNKNOWN_PRODUCT: entry(
     1,
     'A product type has no route; its cost went to the fallback route.',
-    'Add a route or an override for the product type.',
+    'Update the plugin, or override the fallback by its name in `chargeback plugins wiring`.',
   ),
   CB_UNCONSERVED: entry(
     3,
@@ -332,12 +366,27 @@ export const ERROR_CODES = {
   CB_STORAGE_CONNECTION: entry(
     2,
     'A storage.connection_string cannot be understood.',
-    'Write sqlite:///relative/path.db or sqlite:////absolute/path.db.',
+    'Write sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/database.',
   ),
   CB_STORAGE_OPEN: entry(
     2,
     'The database cannot be opened.',
-    'Check that the directory exists and that the file is writable.',
+    'Check that the directory exists and that the file is writable; for a server its name, user and password.',
+  ),
+  CB_STORAGE_UNREACHABLE: entry(
+    1,
+    'The database server cannot be reached, or went away.',
+    'Check the host, the port and that the server is up, then run again; nothing half-written is kept.',
+  ),
+  CB_STORAGE_MIGRATION: entry(
+    2,
+    'The schema of the database could not be brought up to date.',
+    'Mend the cause shown. Nothing was changed: the former version of the program goes on working.',
+  ),
+  CB_STORAGE_COPY: entry(
+    1,
+    'A tenant could not be copied from one database to another.',
+    'Mend the cause shown and copy into an empty database; the one copied from is never changed.',
   ),
   CB_STORAGE_OWNER: entry(
     2,

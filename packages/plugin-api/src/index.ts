@@ -5,6 +5,7 @@ export * from './chargeback-error.ts';
 export * from './coverage.ts';
 export * from './emitter.ts';
 export * from './error-codes.ts';
+export * from './extension.ts';
 export * from './finding.ts';
 export * from './inventory.ts';
 export * from './json.ts';

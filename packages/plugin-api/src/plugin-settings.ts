@@ -1,10 +1,28 @@
 import { z } from 'zod';
 
-const productTypeMap = z.record(z.string().min(1), z.string().min(1));
+const reference = z.string().min(1).describe('dir.module.export, package#export or ./file.mjs#export.');
+
+/** An override: where it is, and the parameters that its own schema checks. */
+export const overrideSpecSchema = z
+  .union([
+    reference,
+    z.strictObject({
+      use: reference,
+      params: z.record(z.string(), z.unknown()).default({}).describe("Checked by the override's own schema."),
+    }),
+  ])
+  .transform((written) => (typeof written === 'string' ? { use: written, params: {} } : written));
+
+export type OverrideSpec = z.output<typeof overrideSpecSchema>;
+
+const overridesSchema = z.record(z.string().min(1), overrideSpecSchema);
 
 /** One configured emitter. `params` are checked by the emitter's own schema. */
 export const emitterSpecSchema = z.strictObject({
-  type: z.string().min(1).describe('Built-in name (csv, prometheus) or a dotted path.'),
+  type: z
+    .string()
+    .min(1)
+    .describe('Built-in name (csv, prometheus), or dir.module.export, package#export or ./file.mjs#export.'),
   name: z.string().min(1).optional().describe('Names this emitter in its records; defaults to its type.'),
   aggregation: z
     .enum(['hourly', 'daily', 'monthly'])
@@ -27,10 +45,12 @@ export const pluginSettingsBaseSchema = z.strictObject({
     .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
     .default({})
     .describe('Parameters that reach allocators.'),
-  allocator_overrides: productTypeMap.default({}).describe('Product type to dotted path of an allocator.'),
-  identity_resolution_overrides: productTypeMap
+  allocator_overrides: overridesSchema
     .default({})
-    .describe('Product type to dotted path of an identity resolver.'),
+    .describe('Product type to the allocator that replaces the built-in one.'),
+  identity_resolution_overrides: overridesSchema
+    .default({})
+    .describe('Product type to the identity resolver that replaces the built-in one.'),
   min_refresh_gap_seconds: z
     .int()
     .min(0)

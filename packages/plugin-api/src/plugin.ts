@@ -40,11 +40,15 @@ export interface PluginHost {
   readonly concurrency: number;
 }
 
-/** A live connection to one tenant's world. Disposed of in every path. */
-export interface Ecosystem extends AsyncDisposable {
+/** Which resolver, allocator and usage queries handle which product type. */
+export interface RoutingTable {
   readonly routes: readonly ProductRoute[];
-  /** Handles product types that have no route: they are never dropped. */
+  /** Handles product types that have no route: they are never dropped. Overridden by its own name, such as `*`. */
   readonly fallback: ProductRoute;
+}
+
+/** A live connection to one tenant's world. Disposed of in every path. */
+export interface Ecosystem extends RoutingTable, AsyncDisposable {
   /**
    * `until_complete`: a day whose inputs are complete never changes at its source (metrics).
    * `always`: the source restates days inside the lookback (a vendor's bill); usage that was stored whole is
@@ -83,6 +87,11 @@ export interface EcosystemPlugin<Settings extends PluginSettingsBase = PluginSet
   readonly settings: z.ZodType<Settings>;
   /** Top-level settings that say only where and how the source is reached: changing them calculates nothing anew. */
   readonly connectionSettings?: readonly string[];
+  /**
+   * The routing table without a connection, so that overrides are checked and wiring is printed offline. Pure,
+   * and the same as that of the ecosystem. Without it both wait until there is a connection.
+   */
+  routing?(settings: Settings): RoutingTable;
   /** Connects. The settings have been parsed by the schema above. */
   create(settings: Settings, host: PluginHost): Promise<Ecosystem>;
 }

@@ -10,6 +10,7 @@ export async function createInitialSchema(tables: Tables): Promise<void> {
   await createInputs(tables);
   await createUsage(tables);
   await createResults(tables);
+  if (tables.partitioned) await createDayTotals(tables);
   await createJournal(tables);
   await createCoordination(tables);
 }
@@ -120,7 +121,11 @@ async function createUsage(tables: Tables): Promise<void> {
       identity_id: 'integer!',
       value: 'real!',
     },
-    { primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'], clustered: true },
+    {
+      primaryKey: ['day', 'query_id', 'resource_id', 'identity_id'],
+      clustered: true,
+      partitionIndex: ['day', 'query_id'],
+    },
   );
 }
 
@@ -173,6 +178,7 @@ async function createResults(tables: Tables): Promise<void> {
       primaryKey: ['day', 'line_key', 'portion_index', 'dimension_id'],
       clustered: true,
       references: { dimension_id: 'dimensions.dimension_id' },
+      partitionIndex: ['day', 'line_key'],
     },
   );
 }
@@ -207,6 +213,29 @@ async function createDimensions(tables: Tables): Promise<void> {
     from dimensions
     join dimension_groups on dimension_groups.group_id = dimensions.group_id
     join names on names.name_id = dimensions.name_id`.execute(tables.database);
+}
+
+/**
+ * The facts of a day added up by identity, and by group: where many processes read one large database, the
+ * questions asked most often need not look at every row. Written together with the facts.
+ */
+async function createDayTotals(tables: Tables): Promise<void> {
+  await tables.create(
+    'identity_totals',
+    {
+      day: 'integer!',
+      name_id: 'integer!',
+      currency: 'text!',
+      amount: 'exact!',
+      row_count: 'integer!',
+    },
+    { partitionIndex: ['day'] },
+  );
+  await tables.create(
+    'group_totals',
+    { day: 'integer!', group_id: 'integer!', amount: 'exact!', row_count: 'integer!' },
+    { partitionIndex: ['day'] },
+  );
 }
 
 async function createJournal(tables: Tables): Promise<void> {

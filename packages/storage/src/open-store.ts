@@ -1,17 +1,23 @@
 import { parseConnectionString } from './connection-string.ts';
+import { openPostgres } from './postgres/open.ts';
+import { PostgresStore } from './postgres/postgres-store.ts';
 import { openSqlite } from './sqlite/open.ts';
 import { SqliteStore } from './sqlite/sqlite-store.ts';
 import type { OpenStoreOptions, Store } from './store.ts';
 
 /**
- * Opens one tenant's database, making it on first use and bringing its schema up to date.
+ * Opens one tenant's database, making it on first use and bringing its schema up to date. A PostgreSQL
+ * database has to be there; the schema in it is made.
  * @throws {ChargebackError} `CB_STORAGE_CONNECTION` for a connection string of another kind, `CB_STORAGE_OPEN`
- *   for a file or directory that cannot be used, `CB_STORAGE_OWNER` for another tenant's database,
- *   `CB_STORAGE_VERSION` for one of a newer version, `CB_STORAGE_BUSY` when it stays locked.
+ *   for a file, directory, user or database that cannot be used, `CB_STORAGE_UNREACHABLE` for a server that
+ *   does not answer, `CB_STORAGE_OWNER` for another tenant's database, `CB_STORAGE_VERSION` for one of a newer
+ *   version, `CB_STORAGE_MIGRATION` when it cannot be brought up to date, `CB_STORAGE_BUSY` when it stays locked.
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { connectionString, workingDirectory, ecosystem, tenantId } = options;
-  const { path } = parseConnectionString(connectionString, workingDirectory);
+  const location = parseConnectionString(connectionString, workingDirectory);
   const owner = { ecosystem, tenantId };
-  return new SqliteStore(await openSqlite(path, owner), owner);
+  return location.dialect === 'postgres'
+    ? new PostgresStore(await openPostgres(location, owner), owner)
+    : new SqliteStore(await openSqlite(location.path, owner), owner);
 }

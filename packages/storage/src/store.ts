@@ -279,7 +279,10 @@ export interface Store extends AsyncDisposable {
 }
 
 export interface OpenStoreOptions {
-  /** `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`. */
+  /**
+   * `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or
+   * `postgresql://user:password@host:port/database?parameters`.
+   */
   readonly connectionString: string;
   readonly ecosystem: string;
   readonly tenantId: string;

@@ -1,3 +1,13 @@
+export type { ContextOptions } from './conformance/canned-contexts.ts';
+export type { EcosystemOptions, EcosystemWorld } from './conformance/ecosystem-world.ts';
+export {
+  type AllocatorOptions,
+  type HandlerOptions,
+  testAllocator,
+  testIdentityResolver,
+} from './conformance/test-allocator.ts';
+export { testEcosystem } from './conformance/test-ecosystem.ts';
+export { type EmitterWorld, testEmitter } from './conformance/test-emitter.ts';
 export type { ConfluentEndpoint, ConfluentRequest } from './confluent/api-answer.ts';
 export type {
   ConfluentControl,
@@ -55,3 +65,9 @@ export {
   requireReal,
   startRealPrometheus,
 } from './real-prometheus.ts';
+export {
+  postgresAvailable,
+  type RealPostgres,
+  type RealPostgresOptions,
+  startRealPostgres,
+} from './real-postgres.ts';

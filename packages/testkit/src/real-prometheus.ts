@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { endProcess, freePort, hasEnded, runToEnd } from './server-process.ts';
 
 const READY_WITHIN_MS = 60_000;
 const POLL_MS = 50;
@@ -75,19 +75,6 @@ async function loadBlocks(folder: string, openMetrics: string | AsyncIterable<st
   if (status !== 0) throw new Error(`promtool could not load the samples: ${stderr.slice(0, 2000)}`);
 }
 
-function runToEnd(
-  command: string,
-  args: readonly string[],
-): Promise<{ status: number | null; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ status, stderr }));
-  });
-}
-
 async function startOn(
   folder: string,
   { pathPrefix = '', scrape = [] }: RealPrometheusOptions,
@@ -105,7 +92,7 @@ async function startOn(
     const url = `http://127.0.0.1:${port}${pathPrefix}`;
     const outcome = await untilReady(server, url, marker);
     if (outcome === 'ready') return { url, stop: () => stop(server.child, folder) };
-    await end(server.child);
+    await endProcess(server.child);
     // Somebody else may have taken the port in between.
     if (attempt >= STARTS) throw new Error(`prometheus did not start: ${server.output().slice(-2000)}`);
   }
@@ -137,7 +124,7 @@ function spawnServer(folder: string, { port, pathPrefix }: { port: number; pathP
 async function untilReady({ child }: Server, url: string, marker: string): Promise<'ready' | 'ended'> {
   const deadline = performance.now() + READY_WITHIN_MS;
   while (performance.now() < deadline) {
-    if (child.exitCode !== null || child.signalCode !== null) return 'ended';
+    if (hasEnded(child)) return 'ended';
     const config = await answerOf(`${url}/api/v1/status/config`);
     if (config.includes(marker) && (await answerOf(`${url}/-/ready`)) !== '') return 'ready';
     await pause(POLL_MS);
@@ -155,26 +142,7 @@ async function answerOf(url: string): Promise<string> {
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
 async function stop(child: ChildProcess, folder: string): Promise<void> {
-  await end(child);
+  await endProcess(child);
   await rm(folder, { recursive: true, force: true });
-}
-
-function end(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.once('close', () => resolve());
-    child.kill('SIGKILL');
-  });
 }

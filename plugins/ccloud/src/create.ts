@@ -1,4 +1,4 @@
-import type { Ecosystem, Identity, PluginHost, Resource } from '@chargeback/plugin-api';
+import type { Ecosystem, Identity, PluginHost, Resource, RoutingTable } from '@chargeback/plugin-api';
 import { type BillSource, gatherBill } from './billing/gather-bill.ts';
 import { connectApi, connectFlink } from './connect.ts';
 import { examineOrganization } from './doctor.ts';
@@ -27,12 +27,7 @@ export async function createCcloud(settings: Settings, host: PluginHost): Promis
   const metrics = createMetrics(settings, host);
   /** What the run's listing of resources brought: it names owners that no listing of identities may know. */
   let listed: Resource[] = [];
-  const { routes, fallback } = productRoutes({
-    metricsStepSeconds: settings.metrics_step_seconds,
-    metricsSource: settings.metrics?.type ?? 'none',
-    allocatorParams: settings.allocator_params,
-    orgWide: settings.org_wide,
-  });
+  const { routes, fallback } = routingOf(settings);
   return {
     routes,
     fallback,
@@ -66,6 +61,16 @@ export async function createCcloud(settings: Settings, host: PluginHost): Promis
       // Requests end with the run's signal; there is nothing else to release.
     },
   };
+}
+
+/** Which resolver, allocator and usage handle which line type. */
+export function routingOf(settings: Settings): RoutingTable {
+  return productRoutes({
+    metricsStepSeconds: settings.metrics_step_seconds,
+    metricsSource: settings.metrics?.type ?? 'none',
+    allocatorParams: settings.allocator_params,
+    orgWide: settings.org_wide,
+  });
 }
 
 /** What decides which lines and which usage are stored; not how they are reached or split. */

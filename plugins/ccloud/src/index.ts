@@ -1,5 +1,5 @@
 import { API_VERSION, type EcosystemPlugin } from '@chargeback/plugin-api';
-import { createCcloud } from './create.ts';
+import { createCcloud, routingOf } from './create.ts';
 import { type Settings, settingsSchema } from './settings.ts';
 
 /** Allocates the bill of Confluent Cloud. */
@@ -10,6 +10,7 @@ export function register(): EcosystemPlugin<Settings> {
     aliases: ['confluent_cloud'],
     settings: settingsSchema,
     connectionSettings: ['ccloud_api', 'billing_api', 'flink', 'skip_listings'],
+    routing: routingOf,
     create: createCcloud,
   };
 }

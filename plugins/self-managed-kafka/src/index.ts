@@ -1,5 +1,8 @@
 import { API_VERSION, type EcosystemPlugin } from '@chargeback/plugin-api';
 import { createSelfManagedKafka } from './create.ts';
+import { createDirectory } from './identities.ts';
+import { queriesOf } from './queries.ts';
+import { fallbackRoute, routesOf } from './routes.ts';
 import { type Settings, settingsSchema } from './settings.ts';
 
 /** Bills a Kafka cluster that somebody runs themselves, from its metrics and rates in YAML. */
@@ -9,6 +12,11 @@ export function register(): EcosystemPlugin<Settings> {
     ecosystem: 'self-managed-kafka',
     aliases: ['self_managed_kafka'],
     settings: settingsSchema,
+    // The day of the directory says who owns what; not which product has which route.
+    routing: (settings) => ({
+      routes: routesOf(settings, queriesOf(settings), createDirectory(settings, '1970-01-01')),
+      fallback: fallbackRoute(),
+    }),
     create: createSelfManagedKafka,
   };
 }

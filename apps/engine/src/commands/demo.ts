@@ -71,7 +71,7 @@ export async function demo(
   );
   const world = await makeWorld(folder);
   const session = await openSession({ config: world.config }, context);
-  const tenants = configureTenants(session);
+  const tenants = await configureTenants(session);
   const startedAt = performance.now();
   const host = { clock: () => new Date(NOW.getTime() + performance.now() - startedAt), fetch: world.fetch };
   const runs = await execute(session, tenants, { context, signal, host, json: options.json ?? false });

@@ -22,7 +22,7 @@ export async function doctor(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = configureTenants(session, options.tenant);
+  const { definitions, unavailable } = await configureTenants(session, { only: options.tenant });
   const examinations: Examination[] = unavailable.map(({ name, problem }) => ({
     tenant: name,
     ecosystem: '',

@@ -28,11 +28,11 @@ export async function pruneCommand(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions } = configureTenants(session, options.tenant);
+  const { definitions } = await configureTenants(session, { only: options.tenant, importCode: false });
   const host = createHost({ configDirectory: session.loaded.directory });
   const pruned: Pruned[] = [];
   for (const tenant of definitions) {
-    assertDatabase(tenant);
+    await assertDatabase(tenant);
     const keeps = retentionStart(host.clock(), tenant.config.retention_days);
     await using store = await tenant.openStore();
     pruned.push({ tenant: tenant.name, keeps, ...(await store.countPrunable(keeps)) });

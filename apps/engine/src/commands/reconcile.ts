@@ -17,7 +17,7 @@ export interface ReconcileOptions extends ConfigOptions, DateRange {
 /** `chargeback reconcile`: billed against allocated, retained and held, to the last digit. Exit 3 when it is off. */
 export async function reconcile(options: ReconcileOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const tenant = tenantWithDatabase(session, options.tenant);
+  const tenant = await tenantWithDatabase(session, options.tenant);
   const window = runWindow(tenant.config, options, new Date());
   await using store: Store = await tenant.openStore();
   const rows = await store.reconcile(window, options.by);

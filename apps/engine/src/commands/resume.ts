@@ -5,7 +5,7 @@ import { tenantWithDatabase } from './open-tenant.ts';
 /** `chargeback resume TENANT`: a suspended tenant takes part in the next cycle again, without a restart. */
 export async function resume(name: string, options: ConfigOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const tenant = tenantWithDatabase(session, name);
+  const tenant = await tenantWithDatabase(session, name);
   await using store = await tenant.openStore();
   const { suspendedAt } = await store.tenantState();
   await store.saveTenantState({ suspendedAt: null, suspendedBecause: null, gatherFailures: 0 });

@@ -27,7 +27,7 @@ export async function run(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const tenants = configureTenants(session, options.tenant);
+  const tenants = await configureTenants(session, { only: options.tenant });
   const runs = await execute(session, tenants, { ...options, context, signal });
   if (options.json) context.stdout.write(`${JSON.stringify({ runs: runs.map(jsonOf) }, undefined, 2)}\n`);
   else {

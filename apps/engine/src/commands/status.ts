@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { ChargebackError, type IsoDate, type Problem } from '@chargeback/plugin-api';
 import type { DateRevision, DateState } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
@@ -20,7 +19,10 @@ const RUNS_SHOWN = 5;
 /** `chargeback status`: dates by state, what is held and why, the last runs, the next one. Exit 1 when something needs care. */
 export async function status(options: StatusOptions, context: ProcessContext): Promise<number> {
   const session = await openSession(options, context);
-  const { definitions, unavailable } = configureTenants(session, options.tenant);
+  const { definitions, unavailable } = await configureTenants(session, {
+    only: options.tenant,
+    importCode: false,
+  });
   const now = createHost({ configDirectory: session.loaded.directory }).clock();
   const all: TenantStatus[] = unavailable.map(({ name, problem }) => nothingOf(name, '', problem));
   for (const tenant of definitions) all.push(await statusOf(tenant, now));
@@ -43,17 +45,17 @@ function needsCare({ unavailable, dates, state, problems }: TenantStatus): boole
 
 async function statusOf(tenant: ConfiguredTenant, now: Date): Promise<TenantStatus> {
   const { ecosystem } = tenant.plugin;
-  if (!existsSync(tenant.database)) {
-    return nothingOf(tenant.name, ecosystem, {
-      code: 'CB_STORAGE_OPEN',
-      severity: 'warning',
-      message: 'nothing was run yet',
-      fix: 'Run `chargeback run`.',
-      path: null,
-      date: null,
-    });
-  }
   try {
+    if (!(await tenant.hasStore())) {
+      return nothingOf(tenant.name, ecosystem, {
+        code: 'CB_STORAGE_OPEN',
+        severity: 'warning',
+        message: 'nothing was run yet',
+        fix: 'Run `chargeback run`.',
+        path: null,
+        date: null,
+      });
+    }
     await using store = await tenant.openStore();
     const window = runWindow(tenant.config, {}, now);
     return {

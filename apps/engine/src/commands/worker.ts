@@ -23,7 +23,7 @@ export async function worker(
   signal: AbortSignal,
 ): Promise<number> {
   const session = await openSession(options, context);
-  const tenants = configureTenants(session, options.tenant);
+  const tenants = await configureTenants(session, { only: options.tenant });
   const host = createHost({ configDirectory: session.loaded.directory, ...options.host });
   const logger = session.logger.child({ module: 'worker' });
   const next = schedule(session);
@@ -69,6 +69,10 @@ async function cycle({ session, tenants, options, ...cycled }: Cycle): Promise<T
       pruned: run.daysPruned,
     };
     const line = { tenant, run: runId, status, ...counts, problems: problems.length, stages, milliseconds };
+    if (problems.some(({ code }) => code === 'CB_STORAGE_LEASE')) {
+      logger.info({ tenant }, 'left to the process that works on it');
+      continue;
+    }
     if (status === 'completed') logger.info(line, 'run finished');
     else
       logger.error(

@@ -1,8 +1,18 @@
-import { formatUnits } from '@chargeback/money';
 import { type BillingLineItem, ChargebackError, type IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import type { BilledLine } from '../queries/billing-lines.ts';
+import {
+  assertConserved,
+  assertSameLines,
+  CALCULATED_LINE_COLUMNS,
+  calculatedLineValues,
+  PORTION_COLUMNS,
+  portionValues,
+} from '../queries/calculated-day.ts';
+import { markCalculatedQuery } from '../queries/date-states.ts';
+import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
-import { type BilledLine, deleteUnusedKeys, loadLines } from './billing-lines.ts';
+import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Dimensions } from './dimensions.ts';
 import { replaceProblems } from './problems.ts';
@@ -25,8 +35,7 @@ export function saveCalculatedDay(
       throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
     }
     const previous = dateStateRow(database, day)!;
-    const revised = previous.row_count > 0 && previous.calculation_id !== calculated.calculationId;
-    const before = revised ? dayTotals(database, day) : null;
+    const before = isRevision(previous, calculated) ? dayTotals(database, day) : null;
     const billed = new Map(loadLines(database, day).map((stored) => [stored.line.lineId, stored]));
     assertSameLines(calculated, billed);
     deleteResults(database, day);
@@ -42,18 +51,6 @@ export function saveCalculatedDay(
     });
     markCalculated(database, day, calculated);
     if (before) saveRevision(database, { day, calculated, before });
-  });
-}
-
-function assertSameLines({ date, lines }: CalculatedDay, billed: ReadonlyMap<string, BilledLine>): void {
-  const unknown = lines.find(({ lineId }) => !billed.has(lineId));
-  const distinct = new Set(lines.map(({ lineId }) => lineId)).size;
-  if (!unknown && distinct === billed.size && lines.length === billed.size) return;
-  const what = unknown
-    ? `line ${unknown.lineId} is not in the stored bill`
-    : `${billed.size} lines are billed, ${lines.length} were calculated`;
-  throw new ChargebackError('CB_UNCONSERVED', `${date}: ${what}`, {
-    fix: 'Run again: the bill changed while the day was being calculated.',
   });
 }
 
@@ -81,60 +78,23 @@ interface LineTarget {
   readonly calculatedAt: Date;
 }
 
-function saveLine(target: LineTarget, { lineKey, line }: BilledLine, calculated: CalculatedLine): void {
-  const { database, day } = target;
-  const { units: billed, currency } = line.totalCost;
-  database
-    .statement(
-      `insert into calculated_lines (line_key, day, timestamp, currency, billed_units, retained_units, state)
-       values (?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(
-      lineKey,
-      day,
-      line.timestamp.getTime(),
-      currency,
-      billed,
-      calculated.retainedUnits,
-      calculated.state,
-    );
+const INSERT_LINE = `insert into calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})
+  values (${CALCULATED_LINE_COLUMNS.map(() => '?').join(', ')})`;
+
+const INSERT_PORTION = `insert into line_portions (${PORTION_COLUMNS.join(', ')})
+  values (${PORTION_COLUMNS.map(() => '?').join(', ')})`;
+
+function saveLine(target: LineTarget, billed: BilledLine, calculated: CalculatedLine): void {
+  const { database, day, date } = target;
+  const { lineKey, line } = billed;
+  database.statement(INSERT_LINE).run(...calculatedLineValues(day, billed, calculated));
   let sum = calculated.retainedUnits;
   for (const [index, portion] of calculated.portions.entries()) {
-    savePortion(database, portion, [lineKey, index]);
+    database.statement(INSERT_PORTION).run(...portionValues(lineKey, index, portion));
     sum += saveFacts(target, { line, portion, lineKey, index });
   }
-  const expected = calculated.state === 'held' ? 0n : billed;
-  if (sum !== expected) {
-    const what = calculated.state === 'held' ? 'is held' : `is ${formatUnits(billed)}`;
-    throw new ChargebackError(
-      'CB_UNCONSERVED',
-      `${target.date}: line ${line.lineId} ${what}, its rows and retained cost are ${formatUnits(sum)}`,
-      { path: line.lineId },
-    );
-  }
+  assertConserved({ date, line }, calculated, sum);
   saveAttempts(target, calculated);
-}
-
-function savePortion(
-  database: SqliteDatabase,
-  portion: CalculatedPortion,
-  key: readonly [number, number],
-): void {
-  database
-    .statement(
-      `insert into line_portions (line_key, portion_index, cost_type, allocation_method, allocation_detail,
-         chain_tier, composition_index, composition_ratio, tiers_tried) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(
-      ...key,
-      portion.costType,
-      portion.method,
-      portion.detail,
-      portion.chainTier,
-      portion.compositionIndex,
-      portion.compositionRatio?.toFixed() ?? null,
-      JSON.stringify(portion.tiersTried),
-    );
 }
 
 interface FactTarget {
@@ -163,10 +123,6 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
   return sum;
 }
 
-function isFailed({ portions }: CalculatedLine): boolean {
-  return portions.some(({ detail }) => detail === 'ALLOCATION_FAILED');
-}
-
 /** The instant is that of the last try that counted. */
 function saveAttempts(
   { database, day, calculatedAt }: LineTarget,
@@ -190,19 +146,5 @@ function markCalculated(database: SqliteDatabase, day: DayNumber, calculated: Ca
     .statement('select count(*) from chargeback_facts where day = ?')
     .pluck()
     .get(day) as number;
-  database.run(
-    database.build
-      .updateTable('date_states')
-      .set({
-        state: calculated.state,
-        calculation_fingerprint: calculated.calculationFingerprint,
-        calculation_id: calculated.calculationId,
-        calculated_at: calculated.calculatedAt.getTime(),
-        run_id: calculated.runId,
-        row_count: rowCount,
-        held_line_count: calculated.lines.filter(({ state }) => state === 'held').length,
-        failed_line_count: calculated.lines.filter(isFailed).length,
-      })
-      .where('day', '=', day),
-  );
+  database.run(markCalculatedQuery(database.build, calculated, { day, rowCount }));
 }

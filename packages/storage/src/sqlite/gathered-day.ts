@@ -1,10 +1,11 @@
 import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf, instantOf } from '../convert.ts';
+import { dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
-import type { LineAttempts } from '../records.ts';
+import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
+import { dateStateOf, gatheredState, saveDateStateQuery } from '../queries/date-states.ts';
 import type { DateState, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
-import { dateStateOf, type DateStateRow, dateStateRow } from './date-states.ts';
+import { dateStateRow } from './date-states.ts';
 import type { Names } from './names.ts';
 import { observeIdentities } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -27,38 +28,11 @@ export function saveGatheredDay(database: SqliteDatabase, names: Names, gathered
       digests.set(usage.queryKey, saveUsage(database, names, { day, usage, stored }));
     }
     const inputs = dayDigest(lines, digests);
-    const changed = inputs !== before?.input_digest;
-    const row: DateStateRow = {
-      ...(before ?? NEVER_CALCULATED),
-      ...(changed ? { state: 'gathered', held_line_count: 0, failed_line_count: 0 } : {}),
-      day,
-      gather_fingerprint: gathered.gatherFingerprint,
-      complete: gathered.complete ? 1 : 0,
-      gathered_at: gathered.gatheredAt.getTime(),
-      lines_digest: lines,
-      input_digest: inputs,
-      line_count: gathered.lines.length,
-    };
-    database.run(
-      database.build
-        .insertInto('date_states')
-        .values(row)
-        .onConflict((conflict) => conflict.column('day').doUpdateSet(row)),
-    );
+    const row = gatheredState(before, gathered, { day, linesDigest: lines, inputDigest: inputs });
+    database.run(saveDateStateQuery(database.build, row));
     return dateStateOf(row);
   });
 }
-
-const NEVER_CALCULATED = {
-  state: 'gathered',
-  calculation_fingerprint: null,
-  calculation_id: null,
-  calculated_at: null,
-  run_id: null,
-  row_count: 0,
-  held_line_count: 0,
-  failed_line_count: 0,
-};
 
 export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): StoredDay | undefined {
   const day = dayNumberOf(date);
@@ -68,21 +42,9 @@ export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): 
       date,
       lines: loadLines(database, day).map(({ line }) => line),
       usage: loadUsage(database, names, day),
-      attempts: loadAttempts(database, day),
+      attempts: attemptsOf(database.all(attemptsQuery(database.build, day))),
     };
   });
-}
-
-function loadAttempts(database: SqliteDatabase, day: DayNumber): ReadonlyMap<string, LineAttempts> {
-  const query = database.build
-    .selectFrom('line_attempts')
-    .select(['line_id', 'attempts', 'tried_at'])
-    .where('day', '=', day);
-  return new Map(
-    database
-      .all(query)
-      .map((row) => [row.line_id, { count: row.attempts, triedAt: instantOf(row.tried_at) }]),
-  );
 }
 
 export function forgetAttempts(database: SqliteDatabase, dates: readonly IsoDate[]): void {

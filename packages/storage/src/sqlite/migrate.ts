@@ -1,62 +1,57 @@
-import { ChargebackError, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
+import { UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import type { Database } from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
-import { Migrator } from 'kysely/migration';
-import { migrations } from '../migrations.ts';
-import type { StorageSchema } from '../schema.ts';
-import type { SchemaDialect } from '../schema-tables.ts';
+import {
+  assertOwner,
+  type Migration,
+  MIGRATION_TABLE,
+  type Owner,
+  pendingMigrations,
+  refuseForeign,
+  runMigrations,
+} from '../migrations.ts';
+import { type SchemaDialect, Tables } from '../schema-tables.ts';
 
 const SQLITE: SchemaDialect = {
-  integer: 'integer',
-  real: 'real',
+  integer: sql`integer`,
+  real: sql`real`,
+  exact: sql`text`,
+  text: sql`text`,
   generatedKey: sql`integer primary key`,
   tableEnd: sql`strict`,
   clusteredEnd: sql`strict, without rowid`,
+  partitioned: null,
 };
 
-const KNOWN = migrations(SQLITE);
-const MIGRATION_TABLE = 'kysely_migration';
-
-export interface Owner {
-  readonly ecosystem: string;
-  readonly tenantId: string;
+export interface OpenedFile {
+  readonly connection: Database;
+  readonly path: string;
+  readonly owner: Owner;
+  readonly known: readonly Migration[];
 }
 
 /** True when the schema is current and the owner is recorded, so that no write lock is needed. */
-export function isReady(connection: Database, path: string, owner: Owner): boolean {
-  const executed = executedMigrations(connection, path);
-  const unknown = executed.filter((name) => !(name in KNOWN));
-  if (unknown.length > 0) {
-    const message = `${path} has schema ${unknown.at(-1)}, newer than ${Object.keys(KNOWN).at(-1)} of this version`;
-    throw new ChargebackError('CB_STORAGE_VERSION', message, { path });
-  }
-  if (executed.length < Object.keys(KNOWN).length) return false;
-  const stored = connection.prepare('select ecosystem, tenant_id from store_meta where id = 1').get() as
-    | { ecosystem: string; tenant_id: string }
-    | undefined;
+export function isReady({ connection, path, owner, known }: OpenedFile): boolean {
+  if (pendingMigrations(executedMigrations(connection, path), known, path).length > 0) return false;
+  const stored = storedOwner(connection);
   if (!stored) return false;
-  if (stored.ecosystem !== owner.ecosystem || stored.tenant_id !== owner.tenantId) {
-    throw new ChargebackError(
-      'CB_STORAGE_OWNER',
-      `${path} belongs to tenant ${stored.tenant_id} of ${stored.ecosystem}, not to tenant ${owner.tenantId} of ${owner.ecosystem}`,
-      { path },
-    );
-  }
+  assertOwner(stored, owner, path);
   return true;
 }
 
-function executedMigrations(connection: Database, path: string): string[] {
+/** Undefined before the first migration. */
+export function storedOwner(connection: Database): { ecosystem: string; tenant_id: string } | undefined {
+  return connection.prepare('select ecosystem, tenant_id from store_meta where id = 1').get() as
+    | { ecosystem: string; tenant_id: string }
+    | undefined;
+}
+
+export function executedMigrations(connection: Database, path: string): string[] {
   const tables = connection.prepare("select name from sqlite_schema where type = 'table'").pluck().all();
   if (tables.includes(MIGRATION_TABLE)) {
     return connection.prepare(`select name from ${MIGRATION_TABLE} order by name`).pluck().all() as string[];
   }
-  if (tables.length > 0) {
-    throw new ChargebackError('CB_STORAGE_OPEN', `${path} is a database of another program`, {
-      path,
-      fix: 'Name another file in storage.connection_string; this one is left as it is.',
-    });
-  }
-  return [];
+  return tables.length > 0 ? refuseForeign(path) : [];
 }
 
 /**
@@ -64,17 +59,11 @@ function executedMigrations(connection: Database, path: string): string[] {
  * began, so that of two processes starting at once one waits and then finds the work done.
  */
 export async function migrate(
-  connection: Database,
-  build: Kysely<StorageSchema>,
-  owner: Owner,
+  { connection, path, owner, known }: OpenedFile,
+  build: Kysely<unknown>,
 ): Promise<void> {
-  const migrator = new Migrator({
-    db: build,
-    provider: { getMigrations: () => Promise.resolve(KNOWN) },
-    nameComparator: (left, right) => (left < right ? -1 : left > right ? 1 : 0),
-  });
-  const { error } = await migrator.migrateToLatest();
-  if (error) throw error;
+  const pending = pendingMigrations(executedMigrations(connection, path), known, path);
+  await runMigrations(new Tables(build, SQLITE), pending, path);
   connection
     .prepare('insert into store_meta (id, ecosystem, tenant_id) values (1, ?, ?) on conflict do nothing')
     .run(owner.ecosystem, owner.tenantId);

@@ -5,8 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 import { ChargebackError, describeCause } from '@chargeback/plugin-api';
 import type { Database } from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
+import { type Migration, MIGRATIONS, type Owner } from '../migrations.ts';
 import type { StorageSchema } from '../schema.ts';
-import { isReady, migrate, type Owner } from './migrate.ts';
+import { isReady, migrate, type OpenedFile } from './migrate.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { isBusy, storageError } from './storage-error.ts';
 
@@ -17,9 +18,13 @@ const RETRY_MILLISECONDS = 25;
 /**
  * Opens a database file, makes its directory when only that one level is missing, and brings its schema up
  * to date.
- * @throws {ChargebackError} `CB_STORAGE_OPEN`, `_BUSY`, `_OWNER`, `_VERSION`.
+ * @throws {ChargebackError} `CB_STORAGE_OPEN`, `_BUSY`, `_OWNER`, `_VERSION`, `_MIGRATION`.
  */
-export async function openSqlite(path: string, owner: Owner): Promise<SqliteDatabase> {
+export async function openSqlite(
+  path: string,
+  owner: Owner,
+  known: readonly Migration[] = MIGRATIONS,
+): Promise<SqliteDatabase> {
   assertNodeVersion();
   prepareDirectory(path);
   let connection: Database | undefined;
@@ -28,7 +33,7 @@ export async function openSqlite(path: string, owner: Owner): Promise<SqliteData
     const { default: Connection } = await import('better-sqlite3');
     connection = new Connection(path, { timeout: 0 });
     const build = new Kysely<StorageSchema>({ dialect: new SqliteDialect({ database: connection }) });
-    await initialize(connection, { build, path, owner });
+    await initialize({ connection, path, owner, known }, build);
     return new SqliteDatabase(connection, path, build);
   } catch (error) {
     connection?.close();
@@ -75,14 +80,9 @@ function directoryError(path: string, message: string, cause?: unknown): Chargeb
   return new ChargebackError('CB_STORAGE_OPEN', `${message}${because}`, { path, cause });
 }
 
-interface Initialization {
-  readonly build: Kysely<StorageSchema>;
-  readonly path: string;
-  readonly owner: Owner;
-}
-
-async function initialize(connection: Database, { build, path, owner }: Initialization): Promise<void> {
-  await whileBusy(() => isReady(connection, path, owner));
+async function initialize(file: OpenedFile, build: Kysely<StorageSchema>): Promise<void> {
+  const { connection } = file;
+  await whileBusy(() => isReady(file));
   await whileBusy(() => {
     if (connection.pragma('journal_mode', { simple: true }) !== 'wal')
       connection.pragma('journal_mode = wal');
@@ -90,10 +90,10 @@ async function initialize(connection: Database, { build, path, owner }: Initiali
   connection.pragma('synchronous = normal');
   connection.pragma('foreign_keys = on');
   connection.pragma('temp_store = memory');
-  if (!(await whileBusy(() => isReady(connection, path, owner)))) {
+  if (!(await whileBusy(() => isReady(file)))) {
     await whileBusy(() => connection.exec('begin immediate'));
     try {
-      if (!isReady(connection, path, owner)) await migrate(connection, build, owner);
+      if (!isReady(file)) await migrate(file, build as Kysely<unknown>);
       connection.exec('commit');
     } catch (error) {
       if (connection.inTransaction) connection.exec('rollback');

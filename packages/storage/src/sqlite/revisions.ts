@@ -1,17 +1,19 @@
 import { UNALLOCATED, type Window } from '@chargeback/plugin-api';
-import { type DayNumber, dayRangeOf, instantOf, isoDateOfDay, joinHalves } from '../convert.ts';
-import type { DateRevision, RevisionTotals } from '../records.ts';
-import type { CalculatedDay } from '../store.ts';
+import { type DayNumber, joinHalves } from '../convert.ts';
+import {
+  type Revision,
+  revisionOf,
+  revisionRows,
+  RevisionSums,
+  revisionsQuery,
+  type TotalsByCurrency,
+} from '../queries/revisions.ts';
+import type { DateRevision } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
-const NOTHING: RevisionTotals = { billed: 0n, allocated: 0n, unallocated: 0n, retained: 0n };
-
 /** What the stored rows of a day come to, by currency. */
-export function dayTotals(database: SqliteDatabase, day: DayNumber): Map<string, RevisionTotals> {
-  const totals = new Map<string, RevisionTotals>();
-  const add = (currency: string, part: Partial<RevisionTotals>): void => {
-    totals.set(currency, { ...(totals.get(currency) ?? NOTHING), ...part });
-  };
+export function dayTotals(database: SqliteDatabase, day: DayNumber): TotalsByCurrency {
+  const sums = new RevisionSums();
   const lines = database
     .statement(
       `select currency, cast(sum(billed_units / 4294967296) as text), cast(sum(billed_units % 4294967296) as text),
@@ -20,7 +22,7 @@ export function dayTotals(database: SqliteDatabase, day: DayNumber): Map<string,
     )
     .raw();
   for (const [currency, ...halves] of lines.all(day) as string[][]) {
-    add(currency!, {
+    sums.addLines(currency!, {
       billed: joinHalves(halves[0]!, halves[1]!),
       retained: joinHalves(halves[2]!, halves[3]!),
     });
@@ -39,72 +41,19 @@ export function dayTotals(database: SqliteDatabase, day: DayNumber): Map<string,
     string,
     string,
   ][]) {
-    const units = joinHalves(high, low);
-    const { allocated } = totals.get(currency) ?? NOTHING;
-    add(currency, { allocated: allocated + units, ...(own === 1 ? { unallocated: units } : {}) });
+    sums.addRows(currency, own === 1, joinHalves(high, low));
   }
-  return totals;
-}
-
-export interface Revision {
-  readonly day: DayNumber;
-  readonly calculated: CalculatedDay;
-  readonly before: ReadonlyMap<string, RevisionTotals>;
+  return sums.totals;
 }
 
 /** Records what a replaced day came to before and comes to now. Inside the day's write transaction. */
-export function saveRevision(database: SqliteDatabase, { day, calculated, before }: Revision): void {
-  const after = dayTotals(database, day);
-  const insert = database.statement(
-    `insert into date_revisions (day, revised_at, run_id, reason, currency,
-       billed_before, allocated_before, unallocated_before, retained_before,
-       billed_after, allocated_after, unallocated_after, retained_after)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  for (const currency of new Set([...before.keys(), ...after.keys()])) {
-    const sums = [before.get(currency) ?? NOTHING, after.get(currency) ?? NOTHING];
-    insert.run(
-      day,
-      calculated.calculatedAt.getTime(),
-      calculated.runId,
-      calculated.reason ?? '',
-      currency,
-      ...sums.flatMap(({ billed, allocated, unallocated, retained }) =>
-        // As text: the sum of a day may be larger than what one column holds.
-        [billed, allocated, unallocated, retained].map(String),
-      ),
-    );
+export function saveRevision(database: SqliteDatabase, revision: Revision): void {
+  for (const row of revisionRows(revision, dayTotals(database, revision.day))) {
+    database.run(database.build.insertInto('date_revisions').values(row));
   }
 }
 
 /** Newest first. */
 export function loadRevisions(database: SqliteDatabase, window: Window): DateRevision[] {
-  const { first, end } = dayRangeOf(window);
-  const query = database.build
-    .selectFrom('date_revisions')
-    .selectAll()
-    .where('day', '>=', first)
-    .where('day', '<', end)
-    .orderBy('revision_key', 'desc');
-  return database
-    .read(() => database.all(query))
-    .map((row) => ({
-      date: isoDateOfDay(row.day),
-      revisedAt: instantOf(row.revised_at),
-      runId: row.run_id,
-      reason: row.reason,
-      currency: row.currency,
-      before: {
-        billed: BigInt(row.billed_before),
-        allocated: BigInt(row.allocated_before),
-        unallocated: BigInt(row.unallocated_before),
-        retained: BigInt(row.retained_before),
-      },
-      after: {
-        billed: BigInt(row.billed_after),
-        allocated: BigInt(row.allocated_after),
-        unallocated: BigInt(row.unallocated_after),
-        retained: BigInt(row.retained_after),
-      },
-    }));
+  return database.read(() => database.all(revisionsQuery(database.build, window))).map(revisionOf);
 }

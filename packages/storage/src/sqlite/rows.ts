@@ -1,19 +1,11 @@
-import {
-  type Aggregation,
-  type AllocationDetail,
-  type ChargebackRow,
-  type CostType,
-  MILLISECONDS_PER_DAY,
-  startOfDay,
-  type Window,
-} from '@chargeback/plugin-api';
-import { type DayRange, dayRangeOf, joinHalves, monthStartOfDay } from '../convert.ts';
-import { type DimensionGroup, groupRows, type PeriodSums } from '../row-grouping.ts';
-import type { Owner } from './migrate.ts';
+import type { Aggregation, ChargebackRow, Window } from '@chargeback/plugin-api';
+import { joinHalves } from '../convert.ts';
+import { daysWithRowsQuery } from '../queries/date-states.ts';
+import { groupsById, groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
+import { groupRows, type PeriodSums } from '../row-grouping.ts';
+import type { Owner } from '../migrations.ts';
 import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
-
-const ROWS_PER_CHUNK = 1000;
 
 /** What reading rows needs to know of its store. */
 export interface RowSource {
@@ -33,37 +25,15 @@ export async function* loadRows(
 ): AsyncGenerator<readonly ChargebackRow[]> {
   const merge = aggregation === 'daily' || aggregation === 'monthly';
   const nameOf = (nameId: number) => names.nameOf(nameId);
-  for (const period of periodsOf(database, window, aggregation)) {
+  const days = database.read(() => database.all(daysWithRowsQuery(database.build, window)));
+  for (const period of periodsOf(days, aggregation)) {
     const sums = database.read(() =>
       merge ? sumsOfPeriod(database, period) : sumsByInstant(database, period),
     );
-    const groups = groupsOf(database, new Set(sums.groupIds));
+    const groups = groupsById(database.read(() => database.all(groupsQuery(database.build))));
     const groupOf = (groupId: number) => groups.get(groupId)!;
     yield* groupRows({ ...owner, sums, groupOf, nameOf, merge }, ROWS_PER_CHUNK);
   }
-}
-
-interface Period extends DayRange {
-  /** Start of the aggregation period, in milliseconds. */
-  readonly timestamp: number;
-}
-
-function periodsOf(database: SqliteDatabase, window: Window, aggregation: Aggregation | null): Period[] {
-  const { first, end } = dayRangeOf(window);
-  const query = database.build
-    .selectFrom('date_states')
-    .select('day')
-    .where('day', '>=', first)
-    .where('day', '<', end)
-    .where('row_count', '>', 0)
-    .orderBy('day');
-  const periods = new Map<number, Period>();
-  for (const { day } of database.read(() => database.all(query))) {
-    const timestamp =
-      aggregation === 'monthly' ? startOfDay(monthStartOfDay(day)).getTime() : day * MILLISECONDS_PER_DAY;
-    periods.set(timestamp, { timestamp, first: periods.get(timestamp)?.first ?? day, end: day + 1 });
-  }
-  return [...periods.values()];
 }
 
 const COLUMNS = 'group_id, name_id, high, low';
@@ -104,25 +74,4 @@ function collect(rows: Iterable<SumRow>): PeriodSums {
     units.push(joinHalves(high, low));
   }
   return { timestamps, groupIds, nameIds, units };
-}
-
-/** Groups are far fewer than rows, and never deleted. */
-function groupsOf(database: SqliteDatabase, groupIds: ReadonlySet<number>): Map<number, DimensionGroup> {
-  const query = database.build.selectFrom('dimension_groups').selectAll();
-  const rows = database.read(() => database.all(query)).filter((row) => groupIds.has(row.group_id));
-  return new Map(
-    rows.map((row) => [
-      row.group_id,
-      {
-        resourceId: row.resource_id,
-        environmentId: row.environment_id,
-        productCategory: row.product_category,
-        productType: row.product_type,
-        costType: row.cost_type as CostType,
-        allocationMethod: row.allocation_method,
-        allocationDetail: row.allocation_detail as AllocationDetail | null,
-        currency: row.currency,
-      },
-    ]),
-  );
 }

@@ -11,6 +11,8 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 import { dayNumberOf } from '../convert.ts';
+import type { Owner } from '../migrations.ts';
+import { startedRun } from '../queries/journal.ts';
 import type {
   DateRevision,
   Deletions,
@@ -43,7 +45,6 @@ import { loadEmissions, saveEmission } from './emissions.ts';
 import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
 import { acquireLease, assertLease, loadLease, releaseLease } from './leases.ts';
-import type { Owner } from './migrate.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
 import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
@@ -56,15 +57,6 @@ import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';
-
-const NOTHING_DONE = {
-  datesGathered: 0,
-  datesCalculated: 0,
-  datesUnchanged: 0,
-  datesHeld: 0,
-  rowsWritten: 0,
-  stages: {},
-};
 
 /** A store in one SQLite file. Each method is one synchronous transaction; see the file of its concern. */
 export class SqliteStore implements Store {
@@ -195,7 +187,7 @@ export class SqliteStore implements Store {
   }
 
   async startRun(runId: string, startedAt: Date): Promise<void> {
-    saveRun(this.#database, { runId, startedAt, endedAt: null, status: 'running', ...NOTHING_DONE });
+    saveRun(this.#database, startedRun(runId, startedAt));
   }
 
   async finishRun(run: RunRecord): Promise<void> {

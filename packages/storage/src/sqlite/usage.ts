@@ -1,21 +1,21 @@
-import type { IsoDate, UsageOutcome } from '@chargeback/plugin-api';
+import type { IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { usageDigest } from '../input-digest.ts';
+import {
+  coverageQuery,
+  NO_RESOURCE,
+  saveCoverageQuery,
+  summaryOf,
+  usageDigestsQuery,
+} from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
 import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
-/** `resource_id` of usage that speaks of the whole tenant. Names begin at 1. */
-const NO_RESOURCE = 0;
-
 /** Digest of each stored query of a day. */
 export function usageDigests(database: SqliteDatabase, day: DayNumber): Map<string, string> {
-  const query = database.build
-    .selectFrom('usage_coverage')
-    .innerJoin('names', 'name_id', 'query_id')
-    .select(['name', 'digest'])
-    .where('day', '=', day);
-  return new Map(database.all(query).map(({ name, digest }) => [name, digest]));
+  const rows = database.all(usageDigestsQuery(database.build, day));
+  return new Map(rows.map(({ name, digest }) => [name, digest]));
 }
 
 /** Replaces the usage of one query on one day; returns its digest. Inside a write transaction. */
@@ -27,28 +27,13 @@ export function saveUsage(
   const digest = usageDigest(usage);
   if (digest === stored) return digest;
   const queryId = names.idOf(usage.queryKey);
-  const { coverage, totals, outcome } = usage;
-  database
-    .statement(
-      `insert or replace into usage_coverage (day, query_id, samples_seen, samples_expected, outcome,
-         has_resources, definition, digest) values (?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(
-      day,
-      queryId,
-      coverage.samplesSeen,
-      coverage.samplesExpected,
-      outcome,
-      totals.resourceIds === null ? 0 : 1,
-      usage.definition ?? '',
-      digest,
-    );
+  database.run(saveCoverageQuery(database.build, usage, { day, query_id: queryId, digest }));
   database.statement('delete from usage_rows where day = ? and query_id = ?').run(day, queryId);
   const insert = database.statement(
     `insert into usage_rows (day, query_id, resource_id, identity_id, value) values (?, ?, ?, ?, ?)
      on conflict do update set value = value + excluded.value`,
   );
-  const { resourceIds, identityIds, values } = totals;
+  const { resourceIds, identityIds, values } = usage.totals;
   for (let index = 0; index < identityIds.length; index += 1) {
     const resourceId = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[index]!);
     insert.run(day, queryId, resourceId, names.idOf(identityIds[index]!), values[index]!);
@@ -89,28 +74,6 @@ export function loadUsageCoverage(
   return new Map(rows.map((row) => [row.name, summaryOf(row)]));
 }
 
-function summaryOf(row: ReturnType<typeof coverageRows>[number]): UsageSummary {
-  return {
-    coverage: { samplesSeen: row.samples_seen, samplesExpected: row.samples_expected },
-    outcome: row.outcome as UsageOutcome,
-    definition: row.definition,
-  };
-}
-
 function coverageRows(database: SqliteDatabase, day: DayNumber) {
-  const query = database.build
-    .selectFrom('usage_coverage')
-    .innerJoin('names', 'name_id', 'query_id')
-    .select([
-      'query_id',
-      'name',
-      'samples_seen',
-      'samples_expected',
-      'outcome',
-      'has_resources',
-      'definition',
-    ])
-    .where('day', '=', day)
-    .orderBy('name');
-  return database.all(query);
+  return database.all(coverageQuery(database.build, day));
 }

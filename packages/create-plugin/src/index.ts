@@ -1,0 +1,1 @@
+export { createPlugin, type CreatePluginOptions, PluginNameError } from './create-plugin.ts';

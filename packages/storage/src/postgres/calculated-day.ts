@@ -1,0 +1,233 @@
+import { ChargebackError } from '@chargeback/plugin-api';
+import { type DayNumber, dayNumberOf } from '../convert.ts';
+import type { BilledLine } from '../queries/billing-lines.ts';
+import {
+  assertConserved,
+  assertSameLines,
+  CALCULATED_LINE_COLUMNS,
+  calculatedLineValues,
+  PORTION_COLUMNS,
+  portionValues,
+} from '../queries/calculated-day.ts';
+import { markCalculatedQuery } from '../queries/date-states.ts';
+import { isRevision } from '../queries/revisions.ts';
+import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
+import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
+import { copyText, pieces } from './copy-text.ts';
+import { dateStateRow, type Target } from './date-states.ts';
+import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
+import type { DimensionIds, Dimensions } from './dimensions.ts';
+import { lock } from './locks.ts';
+import type { Names } from './names.ts';
+import type { Partitions } from './partitions.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+import { replaceProblems } from './problems.ts';
+import { dayTotals, saveRevision } from './revisions.ts';
+
+export interface CalculationTarget {
+  readonly database: PostgresDatabase;
+  readonly names: Names;
+  readonly dimensions: Dimensions;
+  readonly partitions: Partitions;
+}
+
+/**
+ * Replaces the rows of a day by the result of a calculation, all in one transaction, after checking that
+ * rows and retained cost of every line add up to the stored bill. Dimensions are made before, for the bill as
+ * it is then; when it changes in between, that is done again.
+ * @throws {ChargebackError} `CB_UNCONSERVED`; the former rows stay then.
+ */
+export async function saveCalculatedDay(
+  { database, names, dimensions, partitions }: CalculationTarget,
+  calculated: CalculatedDay,
+): Promise<void> {
+  const day = dayNumberOf(calculated.date);
+  const { build } = database;
+  for (let saved = false; !saved;) {
+    const bill = await database.read((session) => loadBill({ session, build }, day, calculated));
+    const lines = linesOf(bill, calculated);
+    const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
+    const ids = await dimensions.ensure(portions);
+    for (const [index, portion] of portions.entries()) portion.dimensions = ids[index]!;
+    await names.ensure(identitiesOf(portions));
+    saved = await partitions.around(day, () =>
+      database.held((session) =>
+        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest: bill.linesDigest }),
+      ),
+    );
+  }
+}
+
+interface Bill {
+  readonly linesDigest: string;
+  readonly lines: ReadonlyMap<string, BilledLine>;
+}
+
+async function loadBill(target: Target, day: DayNumber, calculated: CalculatedDay): Promise<Bill> {
+  const state = await dateStateRow(target, day);
+  if (!state) {
+    throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
+  }
+  const lines = new Map((await loadLines(target, day)).map((stored) => [stored.line.lineId, stored]));
+  assertSameLines(calculated, lines);
+  return { linesDigest: state.lines_digest, lines };
+}
+
+interface FactPortion {
+  readonly lineKey: number;
+  readonly index: number;
+  readonly line: BilledLine['line'];
+  readonly portion: CalculatedPortion;
+  dimensions: DimensionIds;
+}
+
+interface ResultLine {
+  readonly billed: BilledLine;
+  readonly calculated: CalculatedLine;
+  readonly portions: readonly FactPortion[];
+}
+
+const NO_DIMENSIONS: DimensionIds = { groupId: 0, ids: new Map() };
+
+/** The lines of a result beside those of the bill, once they are known to add up. */
+function linesOf(bill: Bill, { date, lines }: CalculatedDay): ResultLine[] {
+  return lines.map((calculated) => {
+    const billed = bill.lines.get(calculated.lineId)!;
+    const { lineKey, line } = billed;
+    let sum = calculated.retainedUnits;
+    for (const { units } of calculated.portions) for (const amount of units) sum += amount;
+    assertConserved({ date, line }, calculated, sum);
+    const portions = calculated.portions.map((portion, index) => ({
+      lineKey,
+      index,
+      line,
+      portion,
+      dimensions: NO_DIMENSIONS,
+    }));
+    return { billed, calculated, portions };
+  });
+}
+
+interface Result {
+  readonly day: DayNumber;
+  readonly calculated: CalculatedDay;
+  readonly lines: readonly ResultLine[];
+  readonly names: Names;
+  readonly linesDigest: string;
+}
+
+/** False when the bill is not what the result was checked against. */
+async function replaceResults(
+  target: Target,
+  { day, calculated, lines, names, linesDigest }: Result,
+): Promise<boolean> {
+  const { session, build } = target;
+  await lock(session, { day });
+  const previous = await dateStateRow(target, day);
+  if (previous?.lines_digest !== linesDigest) return false;
+  const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
+  await deleteResults(target, day);
+  const totals = new DayTotals(day, names);
+  await session.copy(
+    `calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})`,
+    copyText(lines.map((line) => calculatedLineValues(day, line.billed, line.calculated))),
+  );
+  const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
+  await session.copy(
+    `line_portions (${PORTION_COLUMNS.join(', ')})`,
+    copyText(portions.map(({ lineKey, index, portion }) => portionValues(lineKey, index, portion))),
+  );
+  await session.copy(
+    'chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
+    pieces(factText(day, portions, totals)),
+  );
+  await session.copy(IDENTITY_TOTALS, pieces(totals.identityText()));
+  await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
+  await saveAttempts(target, day, calculated);
+  await deleteUnusedKeys(target, day);
+  await replaceProblems(target, {
+    stage: 'calculate',
+    dates: [calculated.date],
+    problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
+  });
+  await session.run(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
+  if (before) await saveRevision(target, { day, calculated, before });
+  return true;
+}
+
+async function deleteResults({ session }: Target, day: DayNumber): Promise<void> {
+  for (const statement of [
+    'delete from chargeback_facts where day = $1',
+    'delete from identity_totals where day = $1',
+    'delete from group_totals where day = $1',
+    'delete from line_portions where line_key in (select line_key from calculated_lines where day = $1)',
+    'delete from calculated_lines where day = $1',
+    `delete from line_attempts where day = $1 and line_id not in (
+       select line_id from line_keys join billing_lines using (line_key) where line_keys.day = $1)`,
+  ]) {
+    await session.execute(statement, [day]);
+  }
+}
+
+/** Rows for `COPY`. Rows of a portion that agree in every dimension are added. */
+function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
+  for (const { lineKey, index, line, portion, dimensions } of portions) {
+    const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
+    const { identityIds, units, ratios } = columns;
+    totals.add(columns, dimensions.groupId, line.totalCost.currency);
+    const key = `${day}\t${lineKey}\t${index}\t`;
+    for (let row = 0; row < identityIds.length; row += 1) {
+      yield `${key}${dimensions.ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+    }
+  }
+}
+
+type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;
+
+function* identitiesOf(portions: readonly FactPortion[]): Generator<string> {
+  for (const { portion } of portions) yield* portion.identityIds;
+}
+
+function hasRepeats({ identityIds }: Columns): boolean {
+  return new Set(identityIds).size !== identityIds.length;
+}
+
+function withoutRepeats({ identityIds, units, ratios }: Columns): Columns {
+  const sums = new Map<string, { units: bigint; ratio: number }>();
+  for (const [row, identityId] of identityIds.entries()) {
+    const sum = sums.get(identityId);
+    if (!sum) sums.set(identityId, { units: units[row]!, ratio: ratios[row]! });
+    else {
+      sum.units += units[row]!;
+      sum.ratio += ratios[row]!;
+    }
+  }
+  return {
+    identityIds: [...sums.keys()],
+    units: [...sums.values()].map((sum) => sum.units),
+    ratios: [...sums.values()].map(({ ratio }) => ratio),
+  };
+}
+
+/** The instant is that of the last try that counted. */
+async function saveAttempts(
+  { session }: Target,
+  day: DayNumber,
+  { lines, calculatedAt }: CalculatedDay,
+): Promise<void> {
+  const done = lines.filter(({ attempts }) => attempts === 0);
+  await session.execute('delete from line_attempts where day = $1 and line_id = any($2::text[])', [
+    day,
+    done.map(({ lineId }) => lineId),
+  ]);
+  const tried = lines.filter(({ attempts }) => attempts > 0);
+  if (tried.length === 0) return;
+  await session.execute(
+    `insert into line_attempts (day, line_id, attempts, tried_at)
+     select $1, tried.line_id, tried.attempts, $4 from unnest($2::text[], $3::bigint[]) as tried (line_id, attempts)
+     on conflict (day, line_id) do update set attempts = excluded.attempts,
+       tried_at = case when line_attempts.attempts = excluded.attempts then line_attempts.tried_at
+         else excluded.tried_at end`,
+    [day, tried.map(({ lineId }) => lineId), tried.map(({ attempts }) => attempts), calculatedAt.getTime()],
+  );
+}

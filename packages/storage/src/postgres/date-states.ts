@@ -1,0 +1,31 @@
+import type { IsoDate, Window } from '@chargeback/plugin-api';
+import type { DayNumber } from '../convert.ts';
+import {
+  dateStateOf,
+  dateStateQuery,
+  type DateStateRow,
+  dateStatesQuery,
+  firstDateOf,
+  firstDayQuery,
+} from '../queries/date-states.ts';
+import type { DateState } from '../store.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+import type { PostgresSession } from './postgres-session.ts';
+
+export async function loadDateStates(database: PostgresDatabase, window: Window): Promise<DateState[]> {
+  return (await database.all(dateStatesQuery(database.build, window))).map(dateStateOf);
+}
+
+export async function loadFirstDate(database: PostgresDatabase): Promise<IsoDate | null> {
+  return firstDateOf(await database.first(firstDayQuery(database.build)));
+}
+
+/** What a transaction needs: a session, and the builder of its queries. */
+export interface Target {
+  readonly session: PostgresSession;
+  readonly build: PostgresDatabase['build'];
+}
+
+export function dateStateRow({ session, build }: Target, day: DayNumber): Promise<DateStateRow | undefined> {
+  return session.first(dateStateQuery(build, day));
+}

@@ -1,0 +1,91 @@
+import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
+import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { dayDigest, linesDigest } from '../input-digest.ts';
+import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
+import { dateStateOf, gatheredState, saveDateStateQuery } from '../queries/date-states.ts';
+import type { DateState, GatheredDay, StoredDay } from '../store.ts';
+import { loadLines, replaceLines } from './billing-lines.ts';
+import { dateStateRow, type Target } from './date-states.ts';
+import { lock } from './locks.ts';
+import type { Names } from './names.ts';
+import type { Partitions } from './partitions.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+import { observeInside } from './save-inventory.ts';
+import { loadUsage, namesIn, saveUsage, usageDigests, usageOf } from './usage.ts';
+
+export interface GatherTarget {
+  readonly database: PostgresDatabase;
+  readonly names: Names;
+  readonly partitions: Partitions;
+}
+
+/**
+ * Writes the inputs of a day. What did not change is not written again. Rows calculated before stay until
+ * the day is calculated again: `state` then says `gathered`.
+ */
+export async function saveGatheredDay(
+  { database, names, partitions }: GatherTarget,
+  gathered: GatheredDay,
+): Promise<DateState> {
+  const day = dayNumberOf(gathered.date);
+  const { build } = database;
+  await names.ensure(namesIn(gathered.usage));
+  return partitions.around(day, () =>
+    database.held((session) => saveInside({ session, build }, { day, gathered, names })),
+  );
+}
+
+interface Gathering {
+  readonly day: DayNumber;
+  readonly gathered: GatheredDay;
+  readonly names: Names;
+}
+
+async function saveInside(target: Target, { day, gathered, names }: Gathering): Promise<DateState> {
+  const { session, build } = target;
+  await lock(session, { day });
+  const before = await dateStateRow(target, day);
+  if (gathered.observed) await observeInside(target, gathered.observed, startOfDay(gathered.date));
+  const lines = linesDigest(gathered.lines);
+  if (lines !== before?.lines_digest) await replaceLines(target, day, gathered.lines);
+  const digests = await usageDigests(target, day);
+  for (const usage of gathered.usage) {
+    const stored = digests.get(usage.queryKey);
+    digests.set(usage.queryKey, await saveUsage(target, names, { day, usage, stored }));
+  }
+  const inputs = dayDigest(lines, digests);
+  const row = gatheredState(before, gathered, { day, linesDigest: lines, inputDigest: inputs });
+  await session.run(saveDateStateQuery(build, row));
+  return dateStateOf(row);
+}
+
+export async function loadDay(
+  database: PostgresDatabase,
+  names: Names,
+  date: IsoDate,
+): Promise<StoredDay | undefined> {
+  const day = dayNumberOf(date);
+  const { build } = database;
+  const loaded = await database.read(async (session) => {
+    const target = { session, build };
+    if (!(await dateStateRow(target, day))) return undefined;
+    return {
+      lines: await loadLines(target, day),
+      usage: await loadUsage(target, day),
+      attempts: await session.all(attemptsQuery(build, day)),
+    };
+  });
+  if (!loaded) return undefined;
+  return {
+    date,
+    lines: loaded.lines.map(({ line }) => line),
+    usage: await usageOf(names, loaded.usage),
+    attempts: attemptsOf(loaded.attempts),
+  };
+}
+
+export async function forgetAttempts(database: PostgresDatabase, dates: readonly IsoDate[]): Promise<void> {
+  await database.held((session) =>
+    session.execute('delete from line_attempts where day = any($1::bigint[])', [dates.map(dayNumberOf)]),
+  );
+}

@@ -1,0 +1,25 @@
+import type { PostgresSession } from './postgres-session.ts';
+
+/**
+ * What is written by one transaction at a time, in the order in which a transaction may take more than one: the
+ * lease, a day, then the inventory, then the problems, then the partitions. Days are positive or at least far above these numbers.
+ */
+const RESOURCES = {
+  schema: -2_147_483_648,
+  partitions: -2_147_483_647,
+  inventory: -2_147_483_646,
+  problems: -2_147_483_645,
+  lease: -2_147_483_644,
+  tenant: -2_147_483_643,
+} as const;
+
+export type Lockable = keyof typeof RESOURCES | { readonly day: number };
+
+/** Waits for the lock and holds it until the transaction ends. Locks of other schemas are others. */
+export async function lock(session: PostgresSession, what: Lockable): Promise<void> {
+  const key = typeof what === 'string' ? RESOURCES[what] : what.day;
+  await session.execute(
+    `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), $1)`,
+    [key],
+  );
+}

@@ -1,0 +1,38 @@
+import type { Problem, Window } from '@chargeback/plugin-api';
+import { placeProblems, problemOfRow, type ProblemScope, problemsQuery } from '../queries/journal.ts';
+import { copyText } from './copy-text.ts';
+import type { Target } from './date-states.ts';
+import { lock } from './locks.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+
+/** Replaces the problems of a stage. Inside a write transaction. */
+export async function replaceProblems({ session }: Target, scope: ProblemScope): Promise<void> {
+  const { scopes, rows } = placeProblems(scope);
+  await lock(session, 'problems');
+  const days = [...scopes].filter((day) => day !== null);
+  await session.execute(
+    `delete from problems where stage = $1
+       and (scope_day = any($2::bigint[]) or (scope_day is null and $3::boolean))`,
+    [scope.stage, days, scopes.has(null)],
+  );
+  if (rows.length === 0) return;
+  await session.copy(
+    'problems (stage, scope_day, day, code, severity, message, fix, path)',
+    copyText(
+      rows.map(({ stage, scope_day, day, code, severity, message, fix, path }) => [
+        stage,
+        scope_day,
+        day,
+        code,
+        severity,
+        message,
+        fix,
+        path,
+      ]),
+    ),
+  );
+}
+
+export async function loadProblems(database: PostgresDatabase, window: Window): Promise<Problem[]> {
+  return (await database.all(problemsQuery(database.build, window))).map(problemOfRow);
+}

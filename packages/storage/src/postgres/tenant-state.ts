@@ -1,0 +1,21 @@
+import { saveTenantStateQuery, tenantStateOf, tenantStateQuery } from '../queries/coordination.ts';
+import type { TenantState } from '../records.ts';
+import { lock } from './locks.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+
+export async function loadTenantState(database: PostgresDatabase): Promise<TenantState> {
+  return tenantStateOf(await database.first(tenantStateQuery(database.build)));
+}
+
+/** Changes the fields named and keeps the others. */
+export async function saveTenantState(
+  database: PostgresDatabase,
+  change: Partial<TenantState>,
+): Promise<void> {
+  const { build } = database;
+  await database.transaction(async (session) => {
+    await lock(session, 'tenant');
+    const before = tenantStateOf(await session.first(tenantStateQuery(build)));
+    await session.run(saveTenantStateQuery(build, { ...before, ...change }));
+  });
+}

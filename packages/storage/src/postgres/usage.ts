@@ -1,0 +1,144 @@
+import type { IsoDate } from '@chargeback/plugin-api';
+import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { usageDigest } from '../input-digest.ts';
+import {
+  assertNumbers,
+  coverageQuery,
+  NO_RESOURCE,
+  saveCoverageQuery,
+  summaryOf,
+  usageDigestsQuery,
+} from '../queries/usage.ts';
+import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
+import { pieces } from './copy-text.ts';
+import type { Target } from './date-states.ts';
+import type { Names } from './names.ts';
+import type { PostgresDatabase } from './postgres-database.ts';
+
+/** Digest of each stored query of a day. */
+export async function usageDigests({ session, build }: Target, day: DayNumber): Promise<Map<string, string>> {
+  const rows = await session.all(usageDigestsQuery(build, day));
+  return new Map(rows.map(({ name, digest }) => [name, digest]));
+}
+
+/** Every name that the usage speaks of. */
+export function* namesIn(usage: readonly GatheredUsage[]): Generator<string> {
+  for (const { queryKey, totals } of usage) {
+    yield queryKey;
+    if (totals.resourceIds) yield* totals.resourceIds;
+    yield* totals.identityIds;
+  }
+}
+
+export interface UsageWrite {
+  readonly day: DayNumber;
+  readonly usage: GatheredUsage;
+  /** Digest of what is stored. */
+  readonly stored: string | undefined;
+}
+
+/** Replaces the usage of one query on one day; returns its digest. Inside a write transaction that holds the day. */
+export async function saveUsage(
+  { session, build }: Target,
+  names: Names,
+  { day, usage, stored }: UsageWrite,
+): Promise<string> {
+  const digest = usageDigest(usage);
+  if (digest === stored) return digest;
+  assertNumbers(usage);
+  const queryId = names.idOf(usage.queryKey);
+  await session.run(saveCoverageQuery(build, usage, { day, query_id: queryId, digest }));
+  await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
+  await session.copy(
+    'usage_rows (day, query_id, resource_id, identity_id, value)',
+    pieces(usageText(names, { day, queryId, totals: usage.totals })),
+  );
+  return digest;
+}
+
+interface UsageRows {
+  readonly day: DayNumber;
+  readonly queryId: number;
+  readonly totals: GatheredUsage['totals'];
+}
+
+/** Rows for `COPY`; entries of the same resource and identity are added. */
+function* usageText(names: Names, { day, queryId, totals }: UsageRows): Generator<string> {
+  const { resourceIds, identityIds, values } = totals;
+  const sums = new Map<number, Map<number, number>>();
+  for (let index = 0; index < identityIds.length; index += 1) {
+    const resourceId = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[index]!);
+    let ofResource = sums.get(resourceId);
+    if (!ofResource) sums.set(resourceId, (ofResource = new Map()));
+    const identityId = names.idOf(identityIds[index]!);
+    const before = ofResource.get(identityId);
+    ofResource.set(identityId, before === undefined ? values[index]! : before + values[index]!);
+  }
+  const key = `${day}\t${queryId}\t`;
+  for (const [resourceId, ofResource] of sums) {
+    for (const [identityId, value] of ofResource) yield `${key}${resourceId}\t${identityId}\t${value}\n`;
+  }
+}
+
+type UsageRow = readonly [queryId: number, resourceId: number, identityId: number, value: number];
+
+/** Usage of a day as it is stored, names not resolved yet. */
+export interface RawUsage {
+  readonly coverage: Awaited<ReturnType<typeof coverageRows>>;
+  readonly rows: readonly UsageRow[];
+}
+
+/** Inside a transaction; {@link usageOf} resolves the names after it. */
+export async function loadUsage(target: Target, day: DayNumber): Promise<RawUsage> {
+  const coverage = await coverageRows(target, day);
+  const rows = await target.session.arrays<UsageRow>(
+    `select query_id, resource_id, identity_id, value from usage_rows where day = $1
+     order by query_id, resource_id, identity_id`,
+    [day],
+  );
+  return { coverage, rows };
+}
+
+export async function usageOf(
+  names: Names,
+  { coverage, rows }: RawUsage,
+): Promise<ReadonlyMap<string, StoredUsage>> {
+  await names.load(idsOf(rows));
+  const usage = new Map<string, StoredUsage>();
+  const byQuery = new Map<
+    number,
+    { resourceIds: string[] | null; identityIds: string[]; values: number[] }
+  >();
+  for (const row of coverage) {
+    const columns = { resourceIds: row.has_resources === 1 ? [] : null, identityIds: [], values: [] };
+    byQuery.set(row.query_id, columns);
+    usage.set(row.name, { queryKey: row.name, ...columns, ...summaryOf(row) });
+  }
+  for (const [queryId, resourceId, identityId, value] of rows) {
+    const columns = byQuery.get(queryId);
+    if (!columns) continue;
+    columns.resourceIds?.push(names.nameOf(resourceId));
+    columns.identityIds.push(names.nameOf(identityId));
+    columns.values.push(value);
+  }
+  return usage;
+}
+
+function* idsOf(rows: readonly UsageRow[]): Generator<number> {
+  for (const [, resourceId, identityId] of rows) {
+    if (resourceId !== NO_RESOURCE) yield resourceId;
+    yield identityId;
+  }
+}
+
+export async function loadUsageCoverage(
+  database: PostgresDatabase,
+  date: IsoDate,
+): Promise<ReadonlyMap<string, UsageSummary>> {
+  const rows = await database.all(coverageQuery(database.build, dayNumberOf(date)));
+  return new Map(rows.map((row) => [row.name, summaryOf(row)]));
+}
+
+function coverageRows({ session, build }: Target, day: DayNumber) {
+  return session.all(coverageQuery(build, day));
+}

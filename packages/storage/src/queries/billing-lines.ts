@@ -1,0 +1,132 @@
+import { compareKeys, Decimal } from '@chargeback/money';
+import { type BillingLineItem, ChargebackError } from '@chargeback/plugin-api';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import { coverageOf, type DayNumber, instantOf, isoDateOfDay, metadataOf, metadataText } from '../convert.ts';
+import type { BillingLineTable, StorageSchema } from '../schema.ts';
+
+/** What the calculation of a line needs to know of the stored bill. */
+export interface BilledLine {
+  readonly lineKey: number;
+  readonly line: BillingLineItem;
+}
+
+/** Columns of `billing_lines`, in the order of {@link lineValues}. */
+export const LINE_COLUMNS = [
+  'line_key',
+  'day',
+  'timestamp',
+  'granularity',
+  'resource_id',
+  'environment_id',
+  'product_category',
+  'product_type',
+  'quantity',
+  'unit_price',
+  'total_units',
+  'currency',
+  'samples_seen',
+  'samples_expected',
+  'definition',
+  'metadata',
+] as const;
+
+export function lineValues(day: DayNumber, { lineKey, line }: BilledLine) {
+  return [
+    lineKey,
+    day,
+    line.timestamp.getTime(),
+    line.granularity,
+    line.resourceId,
+    line.environmentId,
+    line.productCategory,
+    line.productType,
+    line.quantity.toFixed(),
+    line.unitPrice.toFixed(),
+    line.totalCost.units,
+    line.totalCost.currency,
+    line.coverage?.samplesSeen ?? null,
+    line.coverage?.samplesExpected ?? null,
+    line.definition ?? null,
+    metadataText(line.metadata),
+  ];
+}
+
+/** @throws {ChargebackError} `CB_LINE_INVALID` when two lines have one id. */
+export function assertDistinctLines(day: DayNumber, lines: readonly BillingLineItem[]): void {
+  const seen = new Set<string>();
+  for (const { lineId } of lines) {
+    if (seen.has(lineId)) {
+      const message = `${isoDateOfDay(day)}: two lines are called ${lineId}`;
+      throw new ChargebackError('CB_LINE_INVALID', message, { path: lineId });
+    }
+    seen.add(lineId);
+  }
+}
+
+export function lineKeysQuery(build: Kysely<StorageSchema>, day: DayNumber) {
+  return build.selectFrom('line_keys').select(['line_id', 'line_key']).where('day', '=', day);
+}
+
+/** Forgets the keys of lines that are neither billed nor calculated any more. */
+export function deleteUnusedKeysQuery(build: Kysely<StorageSchema>, day: DayNumber) {
+  return build
+    .deleteFrom('line_keys')
+    .where('day', '=', day)
+    .where(
+      sql<boolean>`not exists (select 1 from billing_lines as billed where billed.line_key = line_keys.line_key)`,
+    )
+    .where(
+      sql<boolean>`not exists (select 1 from calculated_lines as done where done.line_key = line_keys.line_key)`,
+    );
+}
+
+export function lineResourcesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
+  return build
+    .selectFrom('billing_lines')
+    .select('resource_id')
+    .distinct()
+    .where('day', '=', day)
+    .where('resource_id', 'is not', null);
+}
+
+/** Amounts are read as text. */
+const READ_COLUMNS = LINE_COLUMNS.filter((column) => column !== 'total_units').map(
+  (column) => `billing_lines.${column}` as const,
+);
+
+export function linesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
+  return build
+    .selectFrom('billing_lines')
+    .innerJoin('line_keys', 'line_keys.line_key', 'billing_lines.line_key')
+    .select(READ_COLUMNS)
+    .select(['line_id', sql<string>`cast(total_units as text)`.as('total')])
+    .where('billing_lines.day', '=', day);
+}
+
+type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & {
+  readonly line_id: string;
+  readonly total: string;
+};
+
+/** Sorted by line id. */
+export function billedLinesOf(rows: readonly LineRow[]): BilledLine[] {
+  const lines = rows.map((row) => ({
+    lineKey: row.line_key,
+    line: {
+      lineId: row.line_id,
+      timestamp: instantOf(row.timestamp),
+      granularity: row.granularity,
+      resourceId: row.resource_id,
+      environmentId: row.environment_id,
+      productCategory: row.product_category,
+      productType: row.product_type,
+      quantity: new Decimal(row.quantity),
+      unitPrice: new Decimal(row.unit_price),
+      totalCost: { units: BigInt(row.total), currency: row.currency },
+      coverage: coverageOf(row.samples_seen, row.samples_expected),
+      ...(row.definition === null ? {} : { definition: row.definition }),
+      metadata: metadataOf(row.metadata),
+    },
+  }));
+  return lines.toSorted((left, right) => compareKeys(left.line.lineId, right.line.lineId));
+}

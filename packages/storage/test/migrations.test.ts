@@ -1,0 +1,83 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTestSchema, postgresRuns } from '../../testkit/test/postgres/test-database.ts';
+import { openStore, storageStatus } from '../src/index.ts';
+import { type Migration, MIGRATIONS } from '../src/migrations.ts';
+import { openPostgres } from '../src/postgres/open.ts';
+import { parseConnectionString } from '../src/connection-string.ts';
+import { openSqlite } from '../src/sqlite/open.ts';
+import { saveDay, totalsOf } from './days.ts';
+import { optionsIn, temporaryFolder } from './temporary-store.ts';
+
+const OWNER = { ecosystem: 'test-ecosystem', tenantId: 'tenant-1' };
+const ADDED: Migration = {
+  name: '0002-added',
+  up: (tables) => tables.create('added', { id: 'key', what: 'text!' }),
+};
+const BROKEN: Migration = {
+  name: '0003-broken',
+  up: async (tables) => {
+    await tables.create('half_made', { id: 'key' });
+    await tables.index('no_such_table__x', ['x']);
+  },
+};
+
+const cleanUps: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0)) cleanUp();
+});
+
+async function place(database: string) {
+  const folder = temporaryFolder();
+  cleanUps.push(() => folder[Symbol.dispose]());
+  const connectionString = database === 'SQLite' ? 'sqlite:///store.db' : (await createTestSchema()).url;
+  return optionsIn(folder.path, { connectionString });
+}
+
+/** Opens as a program would that knows these migrations. */
+async function openKnowing(
+  options: ReturnType<typeof optionsIn>,
+  known: readonly Migration[],
+): Promise<void> {
+  const location = parseConnectionString(options.connectionString, options.workingDirectory);
+  if (location.dialect === 'sqlite') (await openSqlite(location.path, OWNER, known)).close();
+  else await (await openPostgres(location, OWNER, known)).close();
+}
+
+describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations on %s', (database) => {
+  it('leave the former version working when one of several fails', async () => {
+    const options = await place(database);
+    {
+      await using store = await openStore(options);
+      await saveDay(store, '2026-02-01', { x: 1n });
+    }
+    const error = await openKnowing(options, [...MIGRATIONS, ADDED, BROKEN]).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code: 'CB_STORAGE_MIGRATION' });
+    expect((error as Error).message).toContain('0003-broken');
+    expect((await storageStatus(options)).executed).toEqual(['0001-initial']);
+    {
+      await using store = await openStore(options);
+      expect(await totalsOf(store)).toEqual({ x: 1n });
+    }
+    await openKnowing(options, [...MIGRATIONS, ADDED]);
+    await expect(openStore(options)).rejects.toMatchObject({ code: 'CB_STORAGE_VERSION' });
+    await expect(storageStatus(options)).rejects.toMatchObject({ code: 'CB_STORAGE_VERSION' });
+  });
+
+  it('are run once when several open a new version at once', async () => {
+    const options = await place(database);
+    await openKnowing(options, MIGRATIONS);
+    const known = [...MIGRATIONS, ADDED];
+    await Promise.all(Array.from({ length: 6 }, () => openKnowing(options, known)));
+    await expect(openKnowing(options, known)).resolves.toBeUndefined();
+  });
+
+  it('are pending before the first opening, which a look does not do', async () => {
+    const options = await place(database);
+    const status = await storageStatus(options);
+    expect([status.executed, status.pending, status.owner]).toEqual([[], ['0001-initial'], null]);
+    expect((await storageStatus(options)).executed).toEqual([]);
+    await (await openStore(options))[Symbol.asyncDispose]();
+    const after = await storageStatus(options);
+    expect([after.executed, after.pending, after.owner]).toEqual([['0001-initial'], [], OWNER]);
+  });
+});

@@ -1,0 +1,10 @@
+import type { Logger } from '@chargeback/plugin-api';
+
+/** Says nothing. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silentLogger,
+};
