@@ -67,22 +67,47 @@ function share(rows: number, day: number, days: number): number {
   return Math.floor((rows * (day + 1)) / days) - Math.floor((rows * day) / days);
 }
 
+const ROWS_PER_STATEMENT = 32;
+
+/** Inserts by prepared statements of many rows, which no way of inserting that we know beats. */
+function inserter(database: Database, table: string, columns: number) {
+  const row = `(${Array.from({ length: columns }, () => '?').join(', ')})`;
+  const prepare = (rows: number) =>
+    database.prepare(`insert into ${table} values ${Array.from({ length: rows }, () => row).join(', ')}`);
+  const [one, many] = [prepare(1), prepare(ROWS_PER_STATEMENT)];
+  return database.transaction((count: number, fill: (row: number, into: unknown[], at: number) => void) => {
+    const values: unknown[] = Array.from({ length: columns * ROWS_PER_STATEMENT });
+    let next = 0;
+    for (; next + ROWS_PER_STATEMENT <= count; next += ROWS_PER_STATEMENT) {
+      for (let index = 0; index < ROWS_PER_STATEMENT; index += 1) fill(next + index, values, index * columns);
+      many.run(values);
+    }
+    for (values.length = columns; next < count; next += 1) {
+      fill(next, values, 0);
+      one.run(values);
+    }
+  });
+}
+
 function insertAll(database: Database, { days, usageRows, factRows }: FloorJob): void {
-  const usage = database.prepare('insert into usage_rows values (?, ?, ?, ?, ?)');
-  const fact = database.prepare('insert into chargeback_facts values (?, ?, ?, ?, ?, ?)');
-  const insertUsage = database.transaction((day: number) => {
-    const count = share(usageRows, day, days);
-    for (let row = 0; row < count; row += 1)
-      usage.run(20_000 + day, 7, 0, 1 + row, 1_234_567.891 * (row + 1));
-  });
-  const insertFacts = database.transaction((day: number) => {
-    const count = share(factRows, day, days);
-    for (let row = 0; row < count; row += 1)
-      fact.run(20_000 + day, 100 + day, 0, 1 + row, 123_450_000n + BigInt(row), 1 / (row + 3));
-  });
+  const insertUsage = inserter(database, 'usage_rows', 5);
+  const insertFacts = inserter(database, 'chargeback_facts', 6);
   for (let day = 0; day < days; day += 1) {
-    insertUsage(day);
-    insertFacts(day);
+    insertUsage(share(usageRows, day, days), (row, into, at) => {
+      into[at] = 20_000 + day;
+      into[at + 1] = 7;
+      into[at + 2] = 0;
+      into[at + 3] = 1 + row;
+      into[at + 4] = 1_234_567.891 * (row + 1);
+    });
+    insertFacts(share(factRows, day, days), (row, into, at) => {
+      into[at] = 20_000 + day;
+      into[at + 1] = 100 + day;
+      into[at + 2] = 0;
+      into[at + 3] = 1 + row;
+      into[at + 4] = 123_450_000n + BigInt(row);
+      into[at + 5] = 1 / (row + 3);
+    });
   }
 }
 

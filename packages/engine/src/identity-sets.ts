@@ -34,9 +34,20 @@ function merge(left: readonly Identity[], right: readonly Identity[]): readonly 
 }
 
 function sortedUnique(identities: readonly Identity[]): readonly Identity[] {
+  // Most lists come in order, and looking costs less than sorting.
+  if (isSortedUnique(identities)) return identities;
   const byId = new Map<string, Identity>();
   for (const identity of identities) {
     if (identity.identityType !== SYSTEM_IDENTITY_TYPE) byId.set(identity.identityId, identity);
   }
   return [...byId.values()].toSorted((left, right) => compareKeys(left.identityId, right.identityId));
+}
+
+function isSortedUnique(identities: readonly Identity[]): boolean {
+  let before: string | null = null;
+  for (const { identityId, identityType } of identities) {
+    if (identityType === SYSTEM_IDENTITY_TYPE || (before !== null && before >= identityId)) return false;
+    before = identityId;
+  }
+  return true;
 }
