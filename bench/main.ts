@@ -1,11 +1,17 @@
 // npm run bench -- [--shape NAME] [--identities N] [--days N] [--clusters N] [--times N] [--repeat N]
 // npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
+// npm run bench -- --micro: the parts that see every row, each alone
+// npm run bench -- --growth [--repeat N]: how cost grows with days, identities and clusters
+// npm run bench -- --check: fails when a small size has become slower against its floor; --record takes it as it is
 // Bills simulated platforms and prints what that took, and what the same job takes without the engine (the floor).
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { check, record } from './check.ts';
+import { measureGrowth } from './growth.ts';
 import { type Measurement, measureShape } from './measure-shape.ts';
+import { runMicro } from './micro.ts';
 import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
 import { runStorage } from './storage.ts';
 
@@ -18,6 +24,10 @@ const { values } = parseArgs({
     times: { type: 'string', default: '1' },
     repeat: { type: 'string', default: '1' },
     storage: { type: 'boolean', default: false },
+    micro: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
     rows: { type: 'string', default: '1000000' },
   },
 });
@@ -69,19 +79,29 @@ function print({ shape, size, engine, floor, second }: Measurement): void {
   );
 }
 
-async function benchStorage(): Promise<void> {
+async function inFolder(work: (folder: string) => Promise<Record<string, string | number>[]>): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'chargeback-bench-'));
   try {
-    console.table(await runStorage({ rows: wholeNumber('rows', values.rows), folder }));
+    console.table(await work(folder));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function benchShapes(): Promise<void> {
-  const repeat = wholeNumber('repeat', values.repeat);
+async function benchShapes(repeat: number): Promise<void> {
   const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
   for (const shape of shapes) print(await measureShape(shape, sizeOf(shape), repeat));
 }
 
-await (values.storage ? benchStorage() : benchShapes());
+async function main(): Promise<void> {
+  const repeat = wholeNumber('repeat', values.repeat);
+  const rows = wholeNumber('rows', values.rows);
+  if (values.storage) await inFolder((folder) => runStorage({ rows, folder }));
+  else if (values.micro) await inFolder(runMicro);
+  else if (values.growth) console.table(await measureGrowth(repeat));
+  else if (values.record) await record();
+  else if (values.check) process.exitCode = (await check()) ? 0 : 1;
+  else await benchShapes(repeat);
+}
+
+await main();
