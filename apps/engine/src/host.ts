@@ -12,6 +12,8 @@ import {
 } from '@chargeback/plugin-api';
 import { Agent, fetch as undiciFetch } from 'undici';
 
+const LONGEST_TIMER = 2_147_483_647;
+
 /** The one place where the outside world enters: clock, network, randomness. */
 export interface Host extends Omit<PluginHost, 'signal' | 'tenantId' | 'logger' | 'concurrency'> {
   readonly newId: () => string;
@@ -34,7 +36,10 @@ export function createHost(options: HostOptions): Host {
     resolvePath: (file) => path.resolve(options.configDirectory, file),
     random: Math.random,
     sleep: async (milliseconds, signal) => {
-      await delay(milliseconds, undefined, { signal });
+      // A timer holds no more than 24.8 days: a longer one would be over at once.
+      for (let left = milliseconds; left > 0; left -= LONGEST_TIMER) {
+        await delay(Math.min(left, LONGEST_TIMER), undefined, { signal });
+      }
     },
     newId: randomUUID,
   };

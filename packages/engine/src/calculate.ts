@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   ChargebackError,
   dayWindow,
@@ -31,6 +32,8 @@ export async function calculate(context: TenantContext): Promise<CalculateResult
   const timeline = new InventoryTimeline(await context.store.loadLifetimes(aroundWindow(context)));
   const result = { datesCalculated: 0, datesUnchanged: 0, datesHeld: 0, rowsWritten: 0 };
   for (const [index, state] of states.entries()) {
+    // Signals, timers and the lease get their turn: a day may be one long step.
+    await setImmediate();
     context.signal.throwIfAborted();
     count(result, await calculateGuarded(context, state, timeline));
     context.onProgress({

@@ -43,7 +43,15 @@ export async function emit(
   const problems: Problem[] = [];
   let periodsEmitted = 0;
   for (const configured of emitters) periodsEmitted += await emitAll(context, configured, problems);
-  await context.store.saveProblems('emit', [], problems);
+  const dates = daysOf(context.window);
+  const inside = new Set(dates);
+  const dated = problems.filter(({ date }) => date !== null && inside.has(date));
+  await context.store.saveProblems(
+    'emit',
+    [],
+    problems.filter((problem) => !dated.includes(problem)),
+  );
+  if (dates.length > 0) await context.store.saveProblems('emit', dates, dated);
   context.problems.push(...problems);
   return { periodsEmitted };
 }
@@ -60,7 +68,9 @@ async function emitAll(
   const pending: Period[] = [];
   for (const period of periods) {
     const last = records.get(period.date);
-    if (mayTry(context, last) && (await isPending(configured, period, last))) pending.push(period);
+    if (!(await isPending(configured, period, last))) continue;
+    if (mayTry(context, last)) pending.push(period);
+    else problems.push(backOffProblem(configured, period, last));
   }
   let emitted = 0;
   for (const [index, period] of pending.entries()) {
@@ -146,6 +156,16 @@ async function periodsOf(
     periods.push({ date, batchId, window: monthly ? monthWindow(date) : dayWindow(date) });
   }
   return periods;
+}
+
+/** What failed stays a problem as long as it waits for its next try. */
+function backOffProblem(
+  { name }: ConfiguredEmitter,
+  { date }: Period,
+  last: EmissionRecord | undefined,
+): Problem {
+  const message = `emitter ${name}, ${date}: failed ${last?.attempts ?? 0} times and waits for its next try`;
+  return makeProblem('CB_EMIT_FAILED', message, { severity: 'error', path: name, date });
 }
 
 /** The first day that this tenant was ever billed for, or is now. */

@@ -23,8 +23,8 @@ import { usageToAsk, type UsageQuestion } from './usage-to-ask.ts';
 
 /** Days asked for in one go: bounds what is held in memory between source and database. */
 const SPAN_DAYS = 31;
-/** Days asked for singly that may fail one after another before the rest of their span is left for the next run. */
-const FAILURES_IN_A_ROW = 3;
+/** Days asked for singly, the first of their span, that may all fail before the rest is left for the next run. */
+const FAILURES_AT_FIRST = 7;
 
 export interface GatherResult {
   readonly datesGathered: number;
@@ -71,7 +71,8 @@ export async function gather(context: TenantContext): Promise<GatherResult> {
     const undated = problems.filter(({ date }) => date === null);
     await context.store.saveProblems('gather', [], undated);
   }
-  await context.store.saveProblems('gather', dates, dated);
+  // An empty list of days would mean the problems without a day.
+  if (dates.length > 0) await context.store.saveProblems('gather', dates, dated);
   context.problems.push(...problems);
   return { datesGathered, failure: progress.answers > 0 ? null : progress.failure };
 }
@@ -142,12 +143,9 @@ async function gatherDayByDay(
   span: readonly IsoDate[],
 ): Promise<number> {
   let gathered = 0;
-  let failures = 0;
   for (const [index, date] of span.entries()) {
-    const days = await gatherSpan(context, progress, [date]);
-    gathered += days;
-    failures = days === 0 ? failures + 1 : 0;
-    if (failures < FAILURES_IN_A_ROW) continue;
+    gathered += await gatherSpan(context, progress, [date]);
+    if (gathered > 0 || index + 1 < FAILURES_AT_FIRST) continue;
     for (const left of span.slice(index + 1)) progress.problems.push(notGathered(left, progress.failure));
     break;
   }

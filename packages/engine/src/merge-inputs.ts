@@ -36,7 +36,10 @@ export function mergeLine(
   }
   const defined = line.definition !== undefined;
   if (defined ? line.definition === before.definition : sameSettings) {
-    return { line: sameSettings ? before : repriced(line, before), verdict: 'kept' };
+    // The stored line may have been priced by settings that came between.
+    const samePrice = line.unitPrice.equals(before.unitPrice);
+    const asStored = !defined || (sameSettings && samePrice);
+    return { line: asStored ? before : repriced(line, before), verdict: 'kept' };
   }
   if (force && line.coverage.samplesSeen > 0) return { line, verdict: 'new' };
   return { line: before, verdict: 'stale' };

@@ -20,6 +20,10 @@ export async function prune(context: TenantContext): Promise<{ readonly daysPrun
     daysPruned += 1;
     context.signal.throwIfAborted();
   }
-  if (daysPruned > 0) await context.store.pruneRest(context.retentionStart);
+  if (daysPruned === 0) return { daysPruned };
+  // What ended before the days that are still kept may go; those days still need the rest.
+  const first = await context.store.firstDate();
+  const kept = first !== null && first < context.retentionStart ? first : context.retentionStart;
+  await context.store.pruneRest(kept);
   return { daysPruned };
 }

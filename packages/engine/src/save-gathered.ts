@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type BillingBatch,
   type BillingLineItem,
@@ -32,9 +33,15 @@ export interface GatheredSpan {
 /** Writes a gathered span day by day and returns how many days were written. A day that cannot be is a problem. */
 export async function saveGathered(context: TenantContext, gathered: GatheredSpan): Promise<number> {
   const bills = billsByDay(gathered);
+  const emptied = emptiedDays(context, gathered, bills);
+  for (const date of emptied) {
+    bills.delete(date);
+    gathered.problems.push(emptiedProblem(date));
+  }
   const sourceAnswered = hasSamples(gathered);
   let saved = 0;
   for (const date of gathered.span) {
+    await setImmediate();
     context.signal.throwIfAborted();
     const usage = (gathered.usage.get(date) ?? []).map(wellFormedUsage);
     for (const day of usage) gathered.problems.push(...day.problems);
@@ -83,6 +90,29 @@ function billsByDay({ span, batches, problems }: GatheredSpan): Map<IsoDate, Bil
     else if (!bills.has(date)) complain([noBill(date)], [date]);
   }
   return bills;
+}
+
+/**
+ * Days of which lines are known, when a source that restates brings not one line for any day it was asked about:
+ * a bill that is gone altogether is more likely a fault than a restatement.
+ */
+function emptiedDays(
+  context: TenantContext,
+  { span, states }: GatheredSpan,
+  bills: ReadonlyMap<IsoDate, readonly BillingLineItem[]>,
+): IsoDate[] {
+  if (context.regather || context.ecosystem.regather !== 'always') return [];
+  if ([...bills.values()].some((lines) => lines.length > 0)) return [];
+  return span.filter((date) => bills.has(date) && (states.get(date)?.lineCount ?? 0) > 0);
+}
+
+function emptiedProblem(date: IsoDate): Problem {
+  const message = `${date}: the source brings no line at all any more; what was stored stays`;
+  return makeProblem('CB_BILLING_GATHER', message, {
+    severity: 'error',
+    date,
+    fix: 'Check the credentials and the source. When the bill is really gone, run with --regather for these days.',
+  });
 }
 
 function noBill(date: IsoDate): Problem {

@@ -93,6 +93,25 @@ describe('emission', () => {
     expect(recorder.periods).toEqual([]);
   });
 
+  it('tells of a failed period as long as it waits for its next try', async () => {
+    tenant.minutesBetweenRuns = 5;
+    tenant.emitters = [
+      {
+        name: 'broken',
+        aggregation: 'daily',
+        lookbackDays: null,
+        emitter: { emit: () => Promise.reject(new Error('disk full')) },
+      },
+    ];
+    for (let runs = 0; runs < 2; runs += 1) {
+      expect((await tenant.run(FIVE_DAYS, { patient: true })).status).toBe('failed');
+      const stored = await tenant.withStore((store) => store.problems(FIVE_DAYS));
+      expect(stored.map(({ code }) => code)).toEqual(dates.map(() => 'CB_EMIT_FAILED'));
+    }
+    await tenant.run(daysFrom('2026-02-02', 1));
+    expect(await tenant.withStore((store) => store.problems(FIVE_DAYS))).toHaveLength(5);
+  });
+
   it('does not expect days from before the tenant was first billed', async () => {
     useAggregation('monthly');
     await tenant.run(daysFrom('2026-02-03', 3));

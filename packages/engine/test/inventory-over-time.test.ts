@@ -1,4 +1,4 @@
-import { chain, evenSplit, terminal } from '@chargeback/allocation';
+import { chain, directOwner, evenSplit, terminal } from '@chargeback/allocation';
 import { daysOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daysFrom, identity, line, resource, TestTenant, usageDay } from './support.ts';
@@ -34,6 +34,26 @@ describe('the inventory that a calculation sees', () => {
     await tenant.run(FEBRUARY);
     expect(await sharesOf(tenant, FEBRUARY)).toEqual({ a: '70.0000', b: '70.0000' });
     expect((await tenant.run(FEBRUARY)).datesCalculated).toBe(0);
+  });
+
+  it('does not change for past days when a thing gets another owner', async () => {
+    const byOwner = {
+      ...usageRoute('COMPUTE'),
+      usage: [],
+      allocate: chain(
+        directOwner((context) => context.resource?.ownerId ?? null),
+        terminal('unallocated'),
+      ),
+    };
+    tenant.world.routes = [byOwner];
+    tenant.world.lines = daysOf(FEBRUARY).map((date) => line(date, '2'));
+    tenant.world.identities = [identity('ann'), identity('bob')];
+    tenant.world.resources = [{ ...resource('cluster-1'), ownerId: 'ann' }];
+    await tenant.run(FEBRUARY);
+    expect(await sharesOf(tenant, FEBRUARY)).toEqual({ ann: '56.0000' });
+    tenant.world.resources = [{ ...resource('cluster-1'), ownerId: 'bob' }];
+    expect((await tenant.run(FEBRUARY)).datesCalculated).toBe(0);
+    expect(await sharesOf(tenant, FEBRUARY)).toEqual({ ann: '56.0000' });
   });
 
   it('does not change for past days when a thing ends or begins on a later one', async () => {

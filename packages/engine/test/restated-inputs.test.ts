@@ -130,6 +130,25 @@ describe('inputs that are gathered again', () => {
     expect((await state())?.inputDigest).toBe(before?.inputDigest);
   });
 
+  it('take the price of the settings they return to, when others came between', async () => {
+    tenant.settings = { ...tenant.settings, missing_usage: 'fallback' };
+    const both = (rate: string, query: string, coverage = WHOLE) => [
+      measured('100', rate, { coverage }),
+      measured('10', '1', { productType: 'NETWORK', query, coverage }),
+    ];
+    tenant.world.usage = [usageDay(DAY, { 'team-a': 1 })];
+    tenant.world.lines = both('1', 'sum(b)');
+    await run();
+    tenant.world.gatherKey = 'settings-2';
+    tenant.world.lines = both('2', 'sum(other)', HALF);
+    await run();
+    expect(await billed()).toBe('210.0000');
+    tenant.world.gatherKey = 'settings-1';
+    tenant.world.lines = both('1', 'sum(b)', HALF);
+    await run();
+    expect(await billed()).toBe('110.0000');
+  });
+
   it('take less for another question only when somebody insists', async () => {
     tenant.world.usage = [usageDay(DAY, { 'team-a': 1 })];
     tenant.world.lines = [measured('10', '1')];

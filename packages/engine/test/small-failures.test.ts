@@ -1,10 +1,10 @@
 import { terminal } from '@chargeback/allocation';
 import { Decimal } from '@chargeback/money';
-import { ChargebackError, daysOf, type Metadata, type Portion } from '@chargeback/plugin-api';
+import { ChargebackError, daysOf, makeProblem, type Metadata, type Portion } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
-import { reconciled, sharesOf, usageRoute, world } from './worlds.ts';
+import { evenRoute, reconciled, sharesOf, usageRoute, world } from './worlds.ts';
 
 const THREE_DAYS = daysFrom('2026-02-01', 3);
 const BAD_DAY = '2026-02-02';
@@ -34,12 +34,43 @@ describe('one bad thing', () => {
     expect(Object.keys(await statesOf())).toHaveLength(3);
   });
 
+  it('such as three bad days in a row costs those days and none after them', async () => {
+    const month = daysFrom('2026-02-01', 20);
+    const bad = new Set(['2026-02-02', '2026-02-03', '2026-02-04']);
+    tenant.world.lines = daysOf(month).map((date) => line(date, '30'));
+    tenant.world.beforeBilling = (window) => {
+      if (daysOf(window).some((date) => bad.has(date))) throw new Error('the vendor fails for this day');
+    };
+    expect((await tenant.run(month)).datesGathered).toBe(17);
+  });
+
+  it('such as a bill that is gone altogether is not believed, unless somebody insists', async () => {
+    await tenant.run(THREE_DAYS);
+    tenant.world.lines = [];
+    const run = await tenant.run(THREE_DAYS);
+    expect(exitCodeOf([run])).toBe(1);
+    expect(await reconciled(tenant, THREE_DAYS)).toMatchObject({ billed: '90.0000', allocated: '90.0000' });
+    await tenant.run(THREE_DAYS, { regather: true });
+    expect(await reconciled(tenant, THREE_DAYS)).toEqual({});
+  });
+
+  it('such as a listing that fails stays on record as long as it fails, also when no day is asked for', async () => {
+    tenant.world.regather = 'until_complete';
+    tenant.world.routes = [evenRoute('COMPUTE', ['team-a'])];
+    tenant.world.listingProblems = [makeProblem('CB_INVENTORY_GATHER', 'refused', { severity: 'error' })];
+    for (let runs = 0; runs < 2; runs += 1) {
+      expect(exitCodeOf([await tenant.run(THREE_DAYS)])).toBe(1);
+      const stored = await tenant.withStore((store) => store.problems(THREE_DAYS));
+      expect(stored.map(({ code }) => code)).toEqual(['CB_INVENTORY_GATHER']);
+    }
+  });
+
   it('such as a source that is down is not asked about every day of a month', async () => {
     tenant.world.beforeBilling = () => {
       throw new Error('connection refused');
     };
     const run = await tenant.run(daysFrom('2026-02-01', 28));
-    expect(tenant.world.billingCalls).toBeLessThanOrEqual(4);
+    expect(tenant.world.billingCalls).toBeLessThanOrEqual(8);
     expect(new Set(run.problems.map(({ date }) => date)).size).toBe(28);
   });
 

@@ -41,7 +41,8 @@ export async function createGenericMetrics(settings: Settings, host: PluginHost)
 
 function clusterResource({ cluster_id, display_name }: Settings): ResourceBatch {
   return {
-    authoritativeFor: ['cluster'],
+    // Named by the settings: a slip there must not end what is billed.
+    authoritativeFor: [],
     resources: [
       {
         resourceId: cluster_id,

@@ -16,6 +16,17 @@ export type StoredLifetimes = ReadonlyMap<string, readonly StoredLifetime[]>;
 interface StoredLifetime extends Lifetime {
   readonly key: number;
   readonly observed: boolean;
+  readonly lastSeenAt: number;
+  readonly displayName: string | null;
+  /** Everything that can change who bears a cost. */
+  readonly content: Content;
+}
+
+interface Content {
+  readonly type: string;
+  readonly parentId: string | null;
+  readonly ownerId: string | null;
+  readonly metadata: string;
 }
 
 /** A row to write: over the one with the key, or new when the key is null. */
@@ -29,14 +40,22 @@ export function storedLifetimesQuery(
   kind: 'resource' | 'identity',
   ids: readonly string[],
 ) {
-  const observed = kind === 'identity' ? sql.ref<number>('observed') : sql<number>`0`;
+  const isIdentity = kind === 'identity';
+  const observed = isIdentity ? sql.ref<number>('observed') : sql<number>`0`;
+  const ofResource = (column: string) => (isIdentity ? sql<null>`null` : sql.ref<string | null>(column));
   return build
-    .selectFrom(kind === 'identity' ? 'identities' : 'resources')
+    .selectFrom(isIdentity ? 'identities' : 'resources')
     .select([
       sql.ref<number>(`${kind}_key`).as('key'),
       sql.ref<string>(`${kind}_id`).as('id'),
       'created_at',
       'deleted_at',
+      'last_seen_at',
+      'display_name',
+      'metadata',
+      sql.ref<string>(`${kind}_type`).as('type'),
+      ofResource('parent_id').as('parent_id'),
+      ofResource('owner_id').as('owner_id'),
       observed.as('observed'),
     ])
     .where(sql.ref(`${kind}_id`), 'in', [...ids])
@@ -49,13 +68,31 @@ interface LifetimeRow {
   readonly created_at: number | null;
   readonly deleted_at: number | null;
   readonly observed: number;
+  readonly last_seen_at: number;
+  readonly display_name: string | null;
+  readonly metadata: string;
+  readonly type: string;
+  readonly parent_id: string | null;
+  readonly owner_id: string | null;
 }
 
 export function addLifetimes(found: Map<string, StoredLifetime[]>, rows: readonly LifetimeRow[]): void {
   for (const row of rows) {
     const lifetimes = found.get(row.id) ?? [];
-    const { created_at: createdAt, deleted_at: deletedAt } = row;
-    lifetimes.push({ key: row.key, createdAt, deletedAt, observed: row.observed === 1 });
+    lifetimes.push({
+      key: row.key,
+      createdAt: row.created_at,
+      deletedAt: row.deleted_at,
+      observed: row.observed === 1,
+      lastSeenAt: row.last_seen_at,
+      displayName: row.display_name,
+      content: {
+        type: row.type,
+        parentId: row.parent_id,
+        ownerId: row.owner_id,
+        metadata: row.metadata,
+      },
+    });
     found.set(row.id, lifetimes);
   }
 }
@@ -81,19 +118,62 @@ export function* resourceWrites(
   for (const [id, resource] of latest) {
     const lifetimes = stored.get(id) ?? [];
     const { index, lifetime } = placeListed(lifetimes, lifetimeOf(resource), seen);
-    const row = {
-      resource_id: id,
-      resource_type: resource.resourceType,
-      display_name: resource.displayName,
-      parent_id: resource.parentId,
-      owner_id: resource.ownerId,
-      created_at: lifetime.createdAt,
-      deleted_at: lifetime.deletedAt,
-      last_seen_at: seen,
-      metadata: metadataText(resource.metadata),
-    };
-    yield { key: index === null ? null : lifetimes[index]!.key, row };
+    const known = index === null ? null : lifetimes[index]!;
+    const { resourceType: type, parentId, ownerId } = resource;
+    const content: Content = { type, parentId, ownerId, metadata: metadataText(resource.metadata) };
+    const entry = { displayName: resource.displayName, content, seen };
+    if (known && isAnother(known, lifetime, entry)) {
+      const { displayName, content: before, lastSeenAt } = known;
+      const ended = { createdAt: known.createdAt, deletedAt: seen };
+      yield {
+        key: known.key,
+        row: resourceRow(id, ended, { displayName, content: before, seen: lastSeenAt }),
+      };
+      yield { key: null, row: resourceRow(id, { ...lifetime, createdAt: seen }, entry) };
+    } else {
+      yield { key: known?.key ?? null, row: resourceRow(id, lifetime, entry) };
+    }
   }
+}
+
+interface Entry {
+  readonly displayName: string | null;
+  readonly content: Content;
+  readonly seen: number;
+}
+
+/**
+ * Whether a thing that goes on to exist is another from now on: with another owner, say. What it was before
+ * stays true of the days before, so that a change of today does not change who bore last month.
+ */
+function isAnother(known: StoredLifetime, lifetime: Lifetime, { content, seen }: Entry): boolean {
+  if (known.observed || known.lastSeenAt >= seen || lifetime.deletedAt !== null) return false;
+  if (known.createdAt !== null && known.createdAt >= seen) return false;
+  const { type, parentId, ownerId, metadata } = known.content;
+  return (
+    type !== content.type ||
+    parentId !== content.parentId ||
+    ownerId !== content.ownerId ||
+    metadata !== content.metadata
+  );
+}
+
+function resourceRow(
+  id: string,
+  { createdAt, deletedAt }: Lifetime,
+  { displayName, content, seen }: Entry,
+): Insertable<ResourceTable> {
+  return {
+    resource_id: id,
+    resource_type: content.type,
+    display_name: displayName,
+    parent_id: content.parentId,
+    owner_id: content.ownerId,
+    created_at: createdAt,
+    deleted_at: deletedAt,
+    last_seen_at: seen,
+    metadata: content.metadata,
+  };
 }
 
 export function* identityWrites(
@@ -105,8 +185,31 @@ export function* identityWrites(
   for (const [id, identity] of latest) {
     const lifetimes = stored.get(id) ?? [];
     const { index, lifetime } = placeListed(lifetimes, lifetimeOf(identity), seen);
-    const row = identityRow(identity, { ...lifetime, observed: 0, seen });
-    yield { key: index === null ? null : lifetimes[index]!.key, row };
+    const known = index === null ? null : lifetimes[index]!;
+    const { identityType: type, displayName } = identity;
+    const content: Content = {
+      type,
+      parentId: null,
+      ownerId: null,
+      metadata: metadataText(identity.metadata),
+    };
+    if (known && isAnother(known, lifetime, { displayName, content, seen })) {
+      const { createdAt, content: before, lastSeenAt } = known;
+      const ended = {
+        identity_id: id,
+        identity_type: before.type,
+        display_name: known.displayName,
+        created_at: createdAt,
+        deleted_at: seen,
+        observed: 0,
+        last_seen_at: lastSeenAt,
+        metadata: before.metadata,
+      };
+      yield { key: known.key, row: ended };
+      yield { key: null, row: identityRow(identity, { ...lifetime, createdAt: seen, observed: 0, seen }) };
+    } else {
+      yield { key: known?.key ?? null, row: identityRow(identity, { ...lifetime, observed: 0, seen }) };
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Identity, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
+import { type Identity, type Resource, UNALLOCATED, UNALLOCATED_IDENTITY } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
 import { FEBRUARY, gathered, identity, line, NOW, resource, windowOf } from './fixtures.ts';
 import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
@@ -131,7 +131,44 @@ function declareLifetimes(test: StoreTest): void {
   });
 }
 
+function ownedCluster(ownerId: string, displayName: string): Resource {
+  return resource('c', { ownerId, displayName, createdAt: date('2026-01-01') });
+}
+
+function memberOf(team: string): Identity {
+  return identity('p', { metadata: { team } });
+}
+
 function declareAllLifetimes(test: StoreTest): void {
+  test('tell what a thing was before it became another: a new owner does not change the past', async (store) => {
+    const later = new Date(NOW.getTime() + 60_000);
+    for (const [ownerId, team, seenAt] of [
+      ['ann', 'red', NOW],
+      ['bob', 'blue', later],
+    ] as const) {
+      await store.saveResources(
+        { authoritativeFor: [], resources: [ownedCluster(ownerId, ownerId)] },
+        seenAt,
+      );
+      await store.saveIdentities({ authoritativeFor: [], identities: [memberOf(team)] }, seenAt);
+    }
+    const { resources, identities } = await store.loadLifetimes(windowOf('2026-01-01', '2027-01-01'));
+    assert.deepEqual(resources, [
+      { ...ownedCluster('ann', 'ann'), deletedAt: later },
+      { ...ownedCluster('bob', 'bob'), createdAt: later },
+    ]);
+    assert.deepEqual(
+      identities.filter(({ identityId }) => identityId === 'p'),
+      [
+        { ...memberOf('red'), deletedAt: later },
+        { ...memberOf('blue'), createdAt: later },
+      ],
+    );
+    assert.equal((await store.loadInventory(FEBRUARY)).resources.get('c')?.ownerId, 'ann');
+    await store.saveResources({ authoritativeFor: [], resources: [ownedCluster('bob', 'renamed')] }, later);
+    assert.equal((await store.loadLifetimes(FEBRUARY)).resources.length, 2);
+  });
+
   test('are all told at once: those of resources ever, those of identities in a window', async (store) => {
     const lives = [
       { createdAt: date('2025-12-01'), deletedAt: date('2026-01-05') },
