@@ -9,7 +9,12 @@ import {
   type UsageQuery,
   type Window,
 } from '@chargeback/plugin-api';
-import { createMetricsSource, fetchDailyTotals, type PrometheusClient } from '@chargeback/prometheus';
+import {
+  createMetricsSource,
+  fetchDailyTotals,
+  type MetricsSourceOptions,
+  type PrometheusClient,
+} from '@chargeback/prometheus';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
 import { leftOpen, type MetricName, sumOverTime, type UsageMetric, usageMetric } from './usage-metrics.ts';
@@ -24,7 +29,7 @@ const SCRAPE_METRIC = 'confluent_scrape_resource_access_error';
  */
 export function createExportSource(
   client: PrometheusClient,
-  options: { readonly concurrency: number },
+  options: MetricsSourceOptions,
 ): MetricsSource {
   const source = createMetricsSource(client, options);
   return {
