@@ -33,11 +33,12 @@ export async function* walkSummedDays(
   const walk = new DayWalk(window, query.stepSeconds);
   const source = new SummedSource(server, query, signal);
   let most = FIRST_SPAN_DAYS;
+  let ceiling = Infinity;
   while (!walk.done) {
-    const span = walk.next(most);
+    const span = walk.next(Math.min(most, ceiling));
     const { censuses, error } = await source.censusOf(span);
     if (error && isTooMuch(error) && span.days.length > 1) {
-      most = Math.floor(span.days.length / 2);
+      ceiling = Math.floor(span.days.length / 2);
       walk.back(span);
       continue;
     }
