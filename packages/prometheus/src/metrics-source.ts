@@ -66,7 +66,9 @@ async function* usageOf(query: UsageQuery, spans: AsyncIterable<AnsweredSpan>): 
   for await (const answered of spans) {
     const { span, answer, error } = answered;
     if (answer) yield* answeredDays(query, answered);
-    else for (const date of span.days) yield failedDay(query, span.perDay, failureProblem(error, date, query.key));
+    else
+      for (const date of span.days)
+        yield failedDay(query, span.perDay, failureProblem(error, date, query.key));
   }
 }
 

@@ -1,4 +1,10 @@
-import { ChargebackError, type Logger, startOfDay, type UsageQuery, type Window } from '@chargeback/plugin-api';
+import {
+  ChargebackError,
+  type Logger,
+  startOfDay,
+  type UsageQuery,
+  type Window,
+} from '@chargeback/plugin-api';
 import { type Census, censusExpression, dayExpression, fitsCensus, takeCensus } from './day-query.ts';
 import { dayIndexOf, DayWalk, type DaySpan, windowOf } from './plan-range.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
@@ -143,7 +149,10 @@ class SummedSource {
 
   #givesUp({ message }: ChargebackError): void {
     const fields = { query: this.#query.key, reason: message };
-    this.#server.logger.warn(fields, 'the metrics server does not add this query up, so its samples are fetched');
+    this.#server.logger.warn(
+      fields,
+      'the metrics server does not add this query up, so its samples are fetched',
+    );
   }
 }
 

@@ -23,7 +23,10 @@ const span = fc
   .tuple(slot, fc.integer({ min: 1, max: 60 }))
   .map(([from, length]) => ({ start: instant(from), end: instant(from + length) }));
 const rarely = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value[]> =>
-  fc.oneof({ weight: 6, arbitrary: fc.constant<Value[]>([]) }, { weight: 1, arbitrary: value.map((one) => [one]) });
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant<Value[]>([]) },
+    { weight: 1, arbitrary: value.map((one) => [one]) },
+  );
 
 interface Oddity {
   readonly hour: number;
@@ -35,7 +38,7 @@ const oddity: fc.Arbitrary<Oddity> = fc.record({
 });
 
 /** Quarters, so that sums are exact in any order. */
-const series = fc
+const anySeries = fc
   .record({
     values: fc.array(fc.integer({ min: 0, max: 4_000_000 }), { minLength: 1, maxLength: 24 }),
     oddities: rarely(oddity),
@@ -62,7 +65,7 @@ describe('totals that a simulated server adds up', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
-          all: fc.array(series, { minLength: 8, maxLength: 12 }),
+          all: fc.array(anySeries, { minLength: 8, maxLength: 12 }),
           outages: rarely(span),
           closedRanges: fc.boolean(),
           reduce: fc.constantFrom('sum' as const, 'mean' as const, 'max' as const),
@@ -141,7 +144,8 @@ async function* openMetrics(): AsyncIterable<string> {
     for (let at = 0; at <= slots; at += 1) {
       if (silent(at) || !lives(index, at)) continue;
       const odd = index === 7 && at % 12 === 0;
-      const value = odd && at === 3 * 288 + 60 ? 'NaN' : odd && at === 4 * 288 + 60 ? -3 : noise(index, at) / 3;
+      const value =
+        odd && at === 3 * 288 + 60 ? 'NaN' : odd && at === 4 * 288 + 60 ? -3 : noise(index, at) / 3;
       yield `disk{principal="p${index}"} ${value} ${START + at * STEP}\n`;
     }
   }
@@ -195,20 +199,28 @@ describe.skipIf(!real)('totals that a real Prometheus adds up', () => {
     expect(totals).toBe(complete.length);
   });
 
-  it.each(['sum', 'mean', 'max'] as const)('are those of a gauge with unusable samples: %s', async (reduce) => {
-    for (const expression of ['disk', 'max by (principal) (disk) # peaks', 'disk{principal!="p7"}']) {
-      const query = usageQuery({ expression: () => expression, reduce });
-      const window = days('2026-02-01', REAL_DAYS);
-      const { bySample, summed } = await bothWays(clientFor(prometheus.url).client, window, query);
-      expect(summed).toEqual(bySample);
-      expect(summed.filter(({ outcome }) => outcome === 'complete')).toHaveLength(
-        expression.includes('p7') ? 5 : 3,
-      );
-    }
-  });
+  it.each(['sum', 'mean', 'max'] as const)(
+    'are those of a gauge with unusable samples: %s',
+    async (reduce) => {
+      for (const expression of ['disk', 'max by (principal) (disk) # peaks', 'disk{principal!="p7"}']) {
+        const query = usageQuery({ expression: () => expression, reduce });
+        const window = days('2026-02-01', REAL_DAYS);
+        const { bySample, summed } = await bothWays(clientFor(prometheus.url).client, window, query);
+        expect(summed).toEqual(bySample);
+        expect(summed.filter(({ outcome }) => outcome === 'complete')).toHaveLength(
+          expression.includes('p7') ? 5 : 3,
+        );
+      }
+    },
+  );
 
   it('are not had of a query that cannot be wrapped, and the answer is what it is without', async () => {
-    for (const expression of ['scalar(vector(3))', 'sum((', 'disk) + (disk', '{__name__=~"disk|bytes_total"}']) {
+    for (const expression of [
+      'scalar(vector(3))',
+      'sum((',
+      'disk) + (disk',
+      '{__name__=~"disk|bytes_total"}',
+    ]) {
       const query = usageQuery({ expression: () => expression });
       const window = days('2026-02-01', 2);
       const { bySample, summed } = await bothWays(clientFor(prometheus.url).client, window, query);

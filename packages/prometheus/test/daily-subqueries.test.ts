@@ -179,8 +179,7 @@ describe('a server that does not add up', () => {
   it('is asked for fewer days at once when a census is too much', async () => {
     const { client, fetch } = simulated({ metrics: [busy()] });
     const effect = { kind: 'error', status: 422, errorType: 'execution', error: 'too many samples' } as const;
-    const long = ({ start, end }: Request): boolean =>
-      Number(end) - Number(start) > 86_400;
+    const long = ({ start, end }: Request): boolean => Number(end) - Number(start) > 86_400;
     fetch.setFaults([{ when: (request) => isCensus(request) && long(request), effect }]);
     const { bySample, summed, reasons } = await bothWays(client, days('2026-02-01', 8), usageQuery());
     expect(summed).toEqual(bySample);

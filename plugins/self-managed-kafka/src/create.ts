@@ -31,10 +31,10 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
     regather: 'until_complete',
     gatherKey: gatherKey(settings, routes),
     metrics: createMetricsSource(client, {
-    concurrency: host.concurrency,
-    dailySubqueries: settings.metrics.daily_subqueries,
-    logger: host.logger,
-  }),
+      concurrency: host.concurrency,
+      dailySubqueries: settings.metrics.daily_subqueries,
+      logger: host.logger,
+    }),
     async *billing(window, signal) {
       yield await constructBill(settings, { client, queries, window, signal });
     },

@@ -1,7 +1,13 @@
 import { parseDuration } from './durations.ts';
 import { QueryError } from './query-error.ts';
 import { parseSelector } from './parse-selector.ts';
-import type { AggregateOperator, ArithmeticOperator, Expression, RangeOperator, Selector } from './query-syntax.ts';
+import type {
+  AggregateOperator,
+  ArithmeticOperator,
+  Expression,
+  RangeOperator,
+  Selector,
+} from './query-syntax.ts';
 import { TokenReader } from './token-reader.ts';
 
 const AGGREGATES: ReadonlySet<string> = new Set(['sum', 'avg', 'min', 'max', 'count', 'group']);

@@ -27,10 +27,7 @@ const SCRAPE_METRIC = 'confluent_scrape_resource_access_error';
  * was scraped, because an hour without samples is an outage or an hour without traffic, and whether an answer
  * of the export was cut off.
  */
-export function createExportSource(
-  client: PrometheusClient,
-  options: MetricsSourceOptions,
-): MetricsSource {
+export function createExportSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
   const source = createMetricsSource(client, options);
   return {
     async *usage(queries, window, signal) {
