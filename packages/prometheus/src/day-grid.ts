@@ -3,7 +3,7 @@ import type { DaySpan } from './plan-range.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 
 /** Larger samples are no measurements, and a sum of them would not stay finite. */
-const LARGEST_USABLE = 1e290;
+export const LARGEST_USABLE = 1e290;
 
 /** Which sampling instants of a span were seen, and which held something unusable. */
 export class DayGrid {

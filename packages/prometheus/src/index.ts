@@ -9,7 +9,7 @@ export { type MetricsConnection, metricsConnectionSchema, serverUrlSchema } from
 export { type DailyTotal, type DailyTotalQuery, fetchDailyTotals } from './daily-totals.ts';
 export { escapeLabelValue, injectMatcher, labelMatcher } from './label-matcher.ts';
 export { type IdentityList, listedIdentities, mappedTeam } from './listed-identities.ts';
-export { createMetricsSource } from './metrics-source.ts';
+export { createMetricsSource, type MetricsSourceOptions } from './metrics-source.ts';
 export { planRange, type RangeChunk } from './plan-range.ts';
 export {
   createPrometheusClient,

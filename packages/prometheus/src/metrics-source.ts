@@ -2,48 +2,73 @@ import { compareKeys } from '@chargeback/money';
 import {
   isComplete,
   type IsoDate,
+  type Logger,
   makeProblem,
   type MetricsSource,
   type UsageDay,
   type UsageQuery,
   type UsageTotals,
+  type Window,
 } from '@chargeback/plugin-api';
+import type { MetricsConnection } from './connection.ts';
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import { dayIndexOf, type DaySpan } from './plan-range.ts';
-import type { RangeAnswer } from './range-answer.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import {
   coverageOf,
+  missingLabel,
   type DayProblem,
   failureProblem,
   rejectedProblems,
   warningProblems,
 } from './span-problems.ts';
-import { walkDays } from './walk-days.ts';
+import { createSubquerySupport } from './subquery-support.ts';
+import { type AnsweredSpan, walkDays } from './walk-days.ts';
+import { walkSummedDays } from './walk-summed-days.ts';
+
+const SECONDS_PER_DAY = 86_400;
+
+export interface MetricsSourceOptions {
+  /** Queries at work at the same time. */
+  readonly concurrency: number;
+  /** `auto`: the server adds the samples of whole days up where it can. Default: `off`. */
+  readonly dailySubqueries?: MetricsConnection['daily_subqueries'];
+  /** Hears why a server does not add up. */
+  readonly logger: Logger;
+}
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
 export function createMetricsSource(
   client: PrometheusClient,
-  options: { readonly concurrency: number },
+  { concurrency, dailySubqueries = 'off', logger }: MetricsSourceOptions,
 ): MetricsSource {
+  const server = { client, logger, support: createSubquerySupport(client, logger) };
+  const walk: Walk = (query, range) =>
+    dailySubqueries === 'auto' && query.stepSeconds < SECONDS_PER_DAY
+      ? walkSummedDays(server, query, range)
+      : walkDays(client, query, range);
   return {
     usage(queries, window, signal) {
-      const answers = queries.map((query) => usageOf(client, query, { window, signal }));
-      return mergeInOrderOfArrival(answers, options.concurrency);
+      const answers = queries.map((query) => usageOf(query, walk(query, { window, signal })));
+      return mergeInOrderOfArrival(answers, concurrency);
     },
   };
 }
 
-async function* usageOf(
-  client: PrometheusClient,
+type Walk = (
   query: UsageQuery,
-  range: { window: Parameters<MetricsSource['usage']>[1]; signal: AbortSignal },
-): AsyncGenerator<UsageDay> {
-  for await (const { span, answer, error } of walkDays(client, query, range)) {
-    if (answer) yield* answeredDays(query, span, answer);
-    else for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
+  range: { window: Window; signal: AbortSignal },
+) => AsyncIterable<AnsweredSpan>;
+
+async function* usageOf(query: UsageQuery, spans: AsyncIterable<AnsweredSpan>): AsyncGenerator<UsageDay> {
+  for await (const answered of spans) {
+    const { span, answer, error } = answered;
+    if (answer) yield* answeredDays(query, answered);
+    else
+      for (const date of span.days)
+        yield failedDay(query, span.perDay, failureProblem(error, date, query.key));
   }
 }
 
@@ -51,12 +76,12 @@ function expectedOf({ expects }: UsageQuery, perDay: number): number {
   return expects === 'any_instant' ? 1 : perDay;
 }
 
-function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): UsageDay {
+function failedDay(query: UsageQuery, perDay: number, problem: DayProblem): UsageDay {
   return {
     date: problem.date,
     queryKey: query.key,
     totals: { resourceIds: query.resourceLabel === null ? null : [], identityIds: [], values: [] },
-    coverage: { samplesSeen: 0, samplesExpected: expectedOf(query, span.perDay) },
+    coverage: { samplesSeen: 0, samplesExpected: expectedOf(query, perDay) },
     outcome: 'failed',
     problems: [problem],
   };
@@ -64,23 +89,23 @@ function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): Usage
 
 function* answeredDays(
   query: UsageQuery,
-  span: DaySpan,
-  { series, warnings }: RangeAnswer,
+  { span, answer: { series, warnings }, instantsEach = 1 }: Exclude<AnsweredSpan, { answer: null }>,
 ): Iterable<UsageDay> {
+  const expected = expectedOf(query, span.perDay * instantsEach);
   const grid = new DayGrid(span);
   const missing = missingLabels(query, series, span);
   const totals = addUp(query, series, grid);
   for (const [day, date] of span.days.entries()) {
     const label = missing[day];
     if (label !== undefined) {
-      yield failedDay(query, span, labelProblem(query, label, date));
+      yield failedDay(query, span.perDay * instantsEach, labelProblem(query, label, date));
       continue;
     }
-    const coverage = coverageOf(grid.seenOn(day), expectedOf(query, span.perDay), warnings);
+    const coverage = coverageOf(grid.seenOn(day) * instantsEach, expected, warnings);
     yield {
       date,
       queryKey: query.key,
-      totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) }),
+      totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) * instantsEach }),
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
       problems: [...rejectedProblems(grid, day, query.key), ...warningProblems(warnings, date, query.key)],
@@ -90,14 +115,13 @@ function* answeredDays(
 
 /** For each day the label that a series with samples on it lacks: its usage could be attributed to nobody. */
 function missingLabels(
-  { identityLabel, resourceLabel }: UsageQuery,
+  query: UsageQuery,
   series: readonly RangeSeries[],
   span: DaySpan,
 ): (string | undefined)[] {
   const missing: (string | undefined)[] = span.days.map(() => undefined);
   for (const { labels, times } of series) {
-    const needed = resourceLabel === null ? [identityLabel] : [identityLabel, resourceLabel];
-    const label = needed.find((name) => !labels[name]);
+    const label = missingLabel(query, labels);
     if (label === undefined) continue;
     for (const time of times) {
       const day = dayIndexOf(span, time);

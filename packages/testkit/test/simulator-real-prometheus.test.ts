@@ -69,6 +69,8 @@ describe.skipIf(!real)('the simulator and a real Prometheus with the same sample
     ['avg_over_time((sum(stored_bytes))[1d:1h])', '1d'],
     ['sum_over_time((sum by (principal) (increase(bytes_total{host="one"}[1h])))[1d:1h])', '1d'],
     ['count_over_time((sum(increase(bytes_total[1h])))[12h:1h])', '6h'],
+    ['sum((stored_bytes >= bool 110) + 1048576)', '1h'],
+    ['sum_over_time(vector(time())[23h30m:1h])', '1d'],
     ['max_over_time(stored_bytes[2h])', '1h'],
     ['last_over_time(stored_bytes[1d])', '1d'],
     ['last_over_time({__name__=~"bytes_total|stored_bytes",principal!="late"}[1d])', '1d'],

@@ -30,7 +30,11 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
     fallback: fallbackRoute(),
     regather: 'until_complete',
     gatherKey: gatherKey(settings, routes),
-    metrics: createMetricsSource(client, { concurrency: host.concurrency }),
+    metrics: createMetricsSource(client, {
+      concurrency: host.concurrency,
+      dailySubqueries: settings.metrics.daily_subqueries,
+      logger: host.logger,
+    }),
     async *billing(window, signal) {
       yield await constructBill(settings, { client, queries, window, signal });
     },
