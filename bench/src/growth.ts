@@ -30,7 +30,7 @@ export async function measureGrowth(repeat: number): Promise<Record<string, stri
     const measured: Measurement[] = [];
     for (const multiple of MULTIPLES) {
       const size = { ...growth.size, [growth.along]: growth.size[growth.along] * multiple };
-      measured.push(await measureShape(growth.shape, size, repeat));
+      measured.push(await measureShape({ shape: growth.shape, size, database: 'sqlite', repeat }));
     }
     table.push(rowOf(growth, measured));
   }

@@ -131,8 +131,7 @@ function confluentCloud({ clusters, identities, days }: ShapeSize): World {
         clock: () => NOW,
       });
       const flink = [...pools].map(([region_id, pool]) => ({ ...key, region_id, base_url: flinkUrl(pool) }));
-      // The simulator has no limit: what is measured is the engine, not how politely it asks.
-      const ccloud_api = { ...key, base_url: url, requests_per_second: 100 };
+      const ccloud_api = { ...key, base_url: url };
       return {
         origin: url,
         settings: { ccloud_api, flink, metrics: { type: 'prometheus', url: prometheusUrl } },

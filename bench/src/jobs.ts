@@ -20,9 +20,9 @@ export interface Served {
 export interface EngineJob {
   readonly shape: ShapeName;
   readonly served: Served;
-  /** Holds database and files; a second run on the same folder finds what the first one left. */
+  /** Holds files; a second run on the same folder and database finds what the first one left. */
   readonly folder: string;
-  /** Where the tenant's results go. */
+  /** Connection string of where the tenant's results go. */
   readonly database: string;
   /** How much later than the first run this one is. */
   readonly laterMilliseconds: number;
@@ -44,7 +44,9 @@ export interface FloorJob {
   readonly origin: string;
   /** Where the engine left its requests. */
   readonly requestsFile: string;
-  /** An empty folder for database and files. */
+  /** Connection string of an empty database. */
+  readonly database: string;
+  /** An empty folder for files. */
   readonly folder: string;
   readonly days: number;
   /** In the whole run. */

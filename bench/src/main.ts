@@ -1,4 +1,5 @@
-// npm run bench -- [--shape NAME] [--identities N] [--days N] [--clusters N] [--times N] [--repeat N]
+// npm run bench -- [--shape NAME] [--database sqlite|postgres] [--identities N] [--days N] [--clusters N]
+//   [--times N] [--repeat N]: --times multiplies the identities, --repeat gives medians; default: all on both databases
 // npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
 // npm run bench -- --micro: the parts that see every row, each alone
 // npm run bench -- --growth [--repeat N]: how cost grows with days, identities and clusters
@@ -8,8 +9,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { DATABASE_NAMES, type DatabaseName } from './bench-database.ts';
 import { check, record } from './check.ts';
+import type { Figures } from './figures.ts';
 import { measureGrowth } from './growth.ts';
+import type { EngineResult } from './jobs.ts';
 import { type Measurement, measureShape } from './measure-shape.ts';
 import { runMicro } from './micro.ts';
 import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
@@ -18,6 +22,7 @@ import { runStorage } from './storage.ts';
 const { values } = parseArgs({
   options: {
     shape: { type: 'string', multiple: true },
+    database: { type: 'string', multiple: true },
     identities: { type: 'string' },
     days: { type: 'string', default: '30' },
     clusters: { type: 'string' },
@@ -31,6 +36,12 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '1000000' },
   },
 });
+
+function databaseNamed(text: string): DatabaseName {
+  const name = DATABASE_NAMES.find((one) => one === text);
+  if (name) return name;
+  throw new Error(`--database ${text}: give one of ${DATABASE_NAMES.join(', ')}`);
+}
 
 function sizeOf(shape: ShapeName): ShapeSize {
   const { identities, clusters } = SHAPES[shape];
@@ -48,34 +59,35 @@ function wholeNumber(option: string, text: string): number {
   throw new Error(`--${option} ${text}: give a whole number above 0`);
 }
 
-function ratio(left: number, right: number): string {
-  return (left / right).toFixed(2);
-}
+const DATABASE_TITLES: Readonly<Record<DatabaseName, string>> = { sqlite: 'SQLite', postgres: 'PostgreSQL' };
 
-function print({ shape, size, engine, floor, second }: Measurement): void {
+function print({ shape, size, database, engine, floor, second, ratio }: Measurement): void {
   const { identities, days, clusters } = size;
-  console.log(`${shape}: ${identities} identities, ${days} days, ${clusters} clusters`);
-  const row = (run: string, { wallSeconds, cpuSeconds, peakMegabytes }: typeof floor | typeof engine) => ({
+  console.log(
+    `${shape} on ${DATABASE_TITLES[database]}: ${identities} identities, ${days} days, ${clusters} clusters`,
+  );
+  const row = (run: string, { wallSeconds, cpuSeconds, peakMegabytes }: Figures) => ({
     run,
     'wall s': wallSeconds.toFixed(2),
     'CPU s': cpuSeconds.toFixed(2),
     'peak MB': Math.round(peakMegabytes),
   });
+  const rowsOf = (run: EngineResult) => ({
+    rows: run.rows,
+    'rows/s': Math.round(run.rows / run.wallSeconds),
+    requests: run.requests,
+  });
+  const received = { 'HTTP MB': (floor.receivedBytes / 1e6).toFixed(1) };
   console.table([
-    {
-      ...row('first', engine),
-      rows: engine.rows,
-      'rows/s': Math.round(engine.rows / engine.wallSeconds),
-      requests: engine.requests,
-    },
-    { ...row('floor', floor), 'HTTP MB': (floor.receivedBytes / 1e6).toFixed(1) },
-    { ...row('second cycle, nothing changed', second), rows: second.rows, requests: second.requests },
+    { ...row('first', engine), ...rowsOf(engine), ...received },
+    { ...row('floor', floor), requests: engine.requests, ...received },
+    { run: 'first / floor', 'wall s': ratio.wall.toFixed(2), 'CPU s': ratio.cpu.toFixed(2) },
+    { ...row('second cycle', second), rows: second.rows, requests: second.requests },
   ]);
   const { parse, insert, csv } = floor.parts;
   console.log(
-    `first / floor: wall ${ratio(engine.wallSeconds, floor.wallSeconds)}, CPU ${ratio(engine.cpuSeconds, floor.cpuSeconds)}`,
-    `· floor CPU: parse ${parse.toFixed(2)} s, insert ${insert.toFixed(2)} s, CSV ${csv.toFixed(2)} s`,
-    `· first by stage: ${JSON.stringify(engine.stages)} ms\n`,
+    `floor's CPU: parse ${parse.toFixed(2)} s, insert ${insert.toFixed(2)} s, CSV ${csv.toFixed(2)} s`,
+    `· stages of the first: ${JSON.stringify(engine.stages)} ms\n`,
   );
 }
 
@@ -90,7 +102,12 @@ async function inFolder(work: (folder: string) => Promise<Record<string, string 
 
 async function benchShapes(repeat: number): Promise<void> {
   const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
-  for (const shape of shapes) print(await measureShape(shape, sizeOf(shape), repeat));
+  const databases = values.database?.map(databaseNamed) ?? DATABASE_NAMES;
+  for (const shape of shapes) {
+    for (const database of databases) {
+      print(await measureShape({ shape, size: sizeOf(shape), database, repeat }));
+    }
+  }
 }
 
 async function main(): Promise<void> {

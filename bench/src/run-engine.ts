@@ -8,7 +8,7 @@ import type { Fetch, Logger } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
 import { figuresOfProcess } from './figures.ts';
 import { type EngineJob, type EngineResult, requestsFile } from './jobs.ts';
-import { pluginOf } from './plugins.ts';
+import { pluginOf, settingsOf } from './plugins.ts';
 import { recordingFetch, type SentRequest } from './recording-fetch.ts';
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
@@ -29,7 +29,7 @@ async function tenantFor({ shape, served, folder, database }: EngineJob): Promis
     name: 'bench',
     tenantId: 'bench',
     plugin,
-    settings: plugin.settings.parse(served.settings),
+    settings: settingsOf(plugin, served.settings),
     limits: { ...DEFAULT_LIMITS, retentionDays: 36_500 },
     openStore: () =>
       openStore({
