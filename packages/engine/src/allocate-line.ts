@@ -84,9 +84,8 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     amount,
     portion.recipients.map(({ identityId, weight }) => ({ key: identityId, weight })),
   );
-  const weights = new Map(portion.recipients.map(({ identityId, weight }) => [identityId, weight]));
   let sum = 0n;
-  for (const weight of weights.values()) sum += weight;
+  for (const { weight } of portion.recipients) sum += weight;
   return {
     costType: portion.costType,
     method: portion.method,
@@ -97,7 +96,7 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     tiersTried: portion.tiersTried,
     identityIds: shares.map(({ key }) => key),
     units: shares.map(({ units }) => units),
-    ratios: shares.map(({ key }) => ratioOf(weights.get(key)!, sum)),
+    ratios: shares.map(({ weight }) => ratioOf(weight, sum)),
   };
 }
 

@@ -27,10 +27,19 @@ export function identitySets(
   };
 }
 
+/** Both are sorted and unique; of an identity in both the right one is taken. */
 function merge(left: readonly Identity[], right: readonly Identity[]): readonly Identity[] {
   if (left.length === 0) return right;
   if (right.length === 0) return left;
-  return sortedUnique([...left, ...right]);
+  const merged: Identity[] = [];
+  let at = 0;
+  for (const identity of right) {
+    while (at < left.length && left[at]!.identityId < identity.identityId) merged.push(left[at++]!);
+    if (at < left.length && left[at]!.identityId === identity.identityId) at += 1;
+    merged.push(identity);
+  }
+  for (; at < left.length; at += 1) merged.push(left[at]!);
+  return merged;
 }
 
 function sortedUnique(identities: readonly Identity[]): readonly Identity[] {
