@@ -69,8 +69,10 @@ export const metricsConnectionSchema = z
     max_attempts: z.int().min(1).max(10).default(4),
     daily_subqueries: z
       .enum(['off', 'auto'])
-      .default('off')
-      .describe('auto: large usage queries are added up by the server: fewer bytes, twice its work.'),
+      .default('auto')
+      .describe(
+        'auto: many days of a large usage query are added up by the server where it does so exactly.',
+      ),
   })
   .superRefine((connection, issues) => {
     const { auth_type: type, username, password, bearer_token: token } = connection;

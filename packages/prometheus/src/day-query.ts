@@ -1,5 +1,5 @@
 import type { UsageQuery } from '@chargeback/plugin-api';
-import { LARGEST_USABLE } from './day-grid.ts';
+import { DaySums, LARGEST_USABLE } from './day-grid.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 
 const SECONDS_PER_DAY = 86_400;
@@ -71,13 +71,46 @@ export function fitsCensus(series: readonly RangeSeries[], census: Census, midni
   });
 }
 
-/** The day's sampling instants, added up by the server: proof that it reads a sub-query's range as we do. */
-export function instantsExpression(stepSeconds: number): string {
-  return `sum_over_time(vector(time())${wholeDay(stepSeconds)})`;
+/** A sum that a server is asked for, and what it must be. */
+export interface Proof {
+  readonly expression: string;
+  readonly sum: number;
 }
 
-/** What {@link instantsExpression} is, when asked for at `midnight` (unix seconds). */
-export function sumOfInstants(stepSeconds: number, midnight: number): number {
-  const count = SECONDS_PER_DAY / stepSeconds;
-  return count * midnight - (stepSeconds * count * (count - 1)) / 2;
+/**
+ * The day's sampling instants by a divisor, added up by the server: proof that it reads a sub-query's range as we
+ * do, and that it adds up as we do. The divisor is one where adding up without compensation ends elsewhere.
+ * @param midnight unix seconds, where it is to be asked for.
+ */
+export function proofOf(stepSeconds: number, midnight: number): Proof {
+  for (let divisor = 3; ; divisor += 2) {
+    const sums = new DaySums(1);
+    let careless = 0;
+    for (let time = midnight - SECONDS_PER_DAY + stepSeconds; time <= midnight; time += stepSeconds) {
+      sums.add(0, time / divisor);
+      careless += time / divisor;
+    }
+    const sum = sums.of(0)!;
+    if (sum === careless && divisor < LARGEST_DIVISOR) continue;
+    return { expression: `sum_over_time((vector(time()) / ${divisor})${wholeDay(stepSeconds)})`, sum };
+  }
+}
+
+/** A step of half a day has too few instants for a difference. */
+const LARGEST_DIVISOR = 99;
+
+/**
+ * Whether a name has several series: added up by the server each is rounded, added up here only their sum is, so
+ * that the last digit may differ. The largest of several is the same either way.
+ */
+export function hasNamesakes(
+  series: readonly RangeSeries[],
+  { identityLabel, resourceLabel }: Pick<UsageQuery, 'identityLabel' | 'resourceLabel'>,
+): boolean {
+  const names = new Set<string>();
+  for (const { labels } of series) {
+    const resource = resourceLabel === null ? '' : (labels[resourceLabel] ?? '');
+    names.add(`${resource}\u0000${labels[identityLabel] ?? ''}`);
+  }
+  return names.size < series.length;
 }

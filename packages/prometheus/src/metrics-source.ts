@@ -33,7 +33,7 @@ const SECONDS_PER_DAY = 86_400;
 export interface MetricsSourceOptions {
   /** Queries at work at the same time. */
   readonly concurrency: number;
-  /** `auto`: the server adds the samples of whole days up where it can. Default: `off`. */
+  /** `auto`: the server adds the samples of whole days up where it does so exactly. Default: `off`. */
   readonly dailySubqueries?: MetricsConnection['daily_subqueries'];
   /** Hears why a server does not add up. */
   readonly logger: Logger;

@@ -1,8 +1,8 @@
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
-import { instantsExpression, sumOfInstants } from './day-query.ts';
+import { proofOf } from './day-query.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 
-/** Whether a server adds a day's instants up as Prometheus does, asked once for each step. */
+/** Whether a server adds a day's instants up as this program does, asked once for each step. */
 export interface SubquerySupport {
   /** `midnight`: unix seconds, any. Only an abort throws. */
   addsUp(stepSeconds: number, midnight: number, signal: AbortSignal): Promise<boolean>;
@@ -37,11 +37,11 @@ async function differenceOf(
 ): Promise<string | null> {
   const at = new Date(midnight * 1000);
   try {
-    const expression = instantsExpression(stepSeconds);
+    const { expression, sum } = proofOf(stepSeconds, midnight);
     const { series } = await client.queryRange({ expression, start: at, end: at, stepSeconds }, signal);
     const value = series[0]?.values[0];
-    if (series.length === 1 && value === sumOfInstants(stepSeconds, midnight)) return null;
-    return `its instants of a day add up to ${value}, not ${sumOfInstants(stepSeconds, midnight)}`;
+    if (series.length === 1 && value === sum) return null;
+    return `${expression} is ${value}, not ${sum}`;
   } catch (cause) {
     signal.throwIfAborted();
     if (!ChargebackError.isInstance(cause)) throw cause;

@@ -5,7 +5,15 @@ import {
   type UsageQuery,
   type Window,
 } from '@chargeback/plugin-api';
-import { type Census, censusExpression, dayExpression, fitsCensus, takeCensus } from './day-query.ts';
+import {
+  type Census,
+  censusExpression,
+  dayExpression,
+  fitsCensus,
+  hasNamesakes,
+  takeCensus,
+} from './day-query.ts';
+import { sampleCount } from './day-grid.ts';
 import { dayIndexOf, DayWalk, type DaySpan, windowOf } from './plan-range.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import type { RangeAnswer } from './range-answer.ts';
@@ -26,15 +34,39 @@ export interface SummingServer {
   readonly logger: Logger;
 }
 
+interface Range {
+  readonly window: Window;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Like {@link walkDays}, but where a day has a good sample at every instant the server is asked for its totals
  * instead of its samples: one sample a series. All other days, and everything once the server refuses, are
- * answered sample by sample, so that totals, coverage and problems are the same either way.
+ * answered sample by sample, so that totals, coverage and problems are the same either way. The first days are
+ * always asked for by samples: they tell whether there are so many that asking twice pays.
  */
 export async function* walkSummedDays(
   server: SummingServer,
   query: UsageQuery,
-  { window, signal }: { window: Window; signal: AbortSignal },
+  { window, signal }: Range,
+): AsyncIterable<AnsweredSpan> {
+  let rest: Window | null = null;
+  for await (const answered of walkDays(server.client, query, { window, signal })) {
+    yield answered;
+    const { start, end } = windowOf(answered.span);
+    const atFirst: boolean = start.getTime() === window.start.getTime();
+    if (!atFirst || end >= window.end || !answered.answer) continue;
+    if (sampleCount(answered.answer) < WORTHWHILE_SAMPLES * answered.span.days.length) continue;
+    rest = { start: end, end: window.end };
+    break;
+  }
+  if (rest) yield* walkBySums(server, query, { window: rest, signal });
+}
+
+async function* walkBySums(
+  server: SummingServer,
+  query: UsageQuery,
+  { window, signal }: Range,
 ): AsyncIterable<AnsweredSpan> {
   const walk = new DayWalk(window, query.stepSeconds);
   const source = new SummedSource(server, query, signal);
@@ -127,6 +159,7 @@ class SummedSource {
     const request = { expression: dayExpression(this.#query), start: at, end: at, stepSeconds };
     try {
       const answer = await this.#server.client.queryRange(request, this.#signal);
+      if (this.#query.reduce !== 'max' && hasNamesakes(answer.series, this.#query)) return 'refused';
       const fits =
         answer.warnings.length === 0 &&
         fitsCensus(answer.series, census, midnight) &&
