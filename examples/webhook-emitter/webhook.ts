@@ -30,6 +30,8 @@ export const webhook = defineEmitter({
       const { rows, receipt } = await readRows(batch, signal);
       const body = JSON.stringify({ batch_id: batch.batchId, rows });
       for (let attempt = 1; ; attempt += 1) {
+        // Whoever has lost the tenant to another process must not overwrite what that one sent.
+        await batch.confirm();
         const outcome = await send(settings, { fetch, batch, body, signal });
         if (outcome === null) return receipt;
         if (attempt >= settings.max_attempts || !outcome.retry) {

@@ -1,5 +1,6 @@
-import type { Window } from '@chargeback/plugin-api';
+import { startOfDay, type Window } from '@chargeback/plugin-api';
 import type { DateStateName, Store } from '@chargeback/storage';
+import { daysAndOpenDays } from './open-days.ts';
 
 /** What a tenant's database says about its days. */
 export interface TenantHealth {
@@ -19,8 +20,9 @@ export async function readTenantHealth(store: Store, window: Window): Promise<Te
   const dates = { gathered: 0, held: 0, calculated: 0 };
   let samplesSeen = 0;
   let samplesExpected = 0;
-  for (const { date, state } of await store.dateStates(window)) {
+  for (const { date, state } of await daysAndOpenDays(store, window)) {
     dates[state] += 1;
+    if (startOfDay(date) < window.start) continue;
     for (const { coverage } of (await store.usageCoverage(date)).values()) {
       samplesSeen += coverage.samplesSeen;
       samplesExpected += coverage.samplesExpected;

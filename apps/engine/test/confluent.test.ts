@@ -33,10 +33,17 @@ interface World {
   readonly now?: Date;
   readonly faults?: ConfluentFaultPlan;
   readonly daysPerQuery?: number;
+  readonly settings?: object;
 }
 
 /** A tenant and the organization that answers it. */
-async function connect({ organization: org, now = SETTLED, faults = [], daysPerQuery = 15 }: World) {
+async function connect({
+  organization: org,
+  now = SETTLED,
+  faults = [],
+  daysPerQuery = 15,
+  settings,
+}: World) {
   const clock = { now: () => now };
   const cloud = createConfluentFetch({ organization: org, faults, clock: () => clock.now() });
   const regions = new Set(org.computePools.map(({ region }) => region));
@@ -52,6 +59,7 @@ async function connect({ organization: org, now = SETTLED, faults = [], daysPerQ
         audit_log_read: 'even_split',
         promo_credit: 'proportional_to_allocated',
       },
+      ...settings,
     },
   });
   clock.now = tenant.clock;
@@ -181,6 +189,89 @@ describe('a month of a Confluent Cloud organization', () => {
     cloud.setFaults([]);
     expect(await tenant.run(small.window)).toMatchObject({ status: 'completed', datesCalculated: 1 });
     expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
+  });
+
+  it('asks again for the CFUs of a day whose best metric failed, although a fallback answered', async () => {
+    const { tenant, cloud } = await connect({
+      organization: small,
+      faults: [
+        {
+          when: ({ endpoint, body }) => endpoint === 'prometheus' && body.includes('confluent_flink_num_cfu'),
+          effect: { kind: 'status', status: 503 },
+        },
+      ],
+    });
+    await using _tenant = tenant;
+    const faulty = await tenant.run(small.window);
+    expect(errorsOf(faulty).length).toBeGreaterThan(0);
+    expect(faulty.datesHeld).toBe(15);
+    cloud.setFaults([]);
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed', datesHeld: 0 });
+    expect(await tenant.rows(small.window)).toEqual(await rowsWithoutFaults(small));
+  });
+
+  it.each([
+    ['active_fraction', 1],
+    ['allocate_full', 0],
+  ])(
+    'says which lines are retained because their cluster is said to be younger, partial_period: %s',
+    async (partial_period, told) => {
+      const [cluster] = small.clusters;
+      const born = '2026-06-20T12:00:00Z';
+      const younger = (json: string): string => {
+        const item = JSON.parse(json) as { id: string; metadata: object };
+        if (item.id === cluster!.id) item.metadata = { ...item.metadata, created_at: born };
+        return JSON.stringify(item);
+      };
+      const { tenant } = await connect({
+        organization: small,
+        faults: [{ when: to('clusters'), effect: { kind: 'items', change: younger } }],
+        settings: { partial_period },
+      });
+      await using _tenant = tenant;
+      const { problems } = await tenant.run(small.window);
+      const reconciled = await tenant.withStore((store) => store.reconcile(small.window, 'line'));
+      const whole = reconciled.filter(
+        ({ key, retained, billed }) =>
+          key.includes(`/${cluster!.id}/`) && billed !== 0n && retained === billed,
+      );
+      expect(whole.length > 0).toBe(told === 1);
+      const dates = problems.filter(({ code }) => code === 'CB_BILLING_LIFETIME').map(({ date }) => date);
+      expect(dates).toEqual([...new Set(whole.map(({ date }) => date))].toSorted());
+      expect(dates.every((date) => date! < '2026-06-20')).toBe(true);
+    },
+  );
+
+  it.each([
+    ['environments', to('environments')],
+    ['clusters', to('clusters')],
+    ['Flink statements', to('statements')],
+    ['accounts, users and keys', to('service_accounts', 'users', 'api_keys')],
+  ])('comes to the same, to the last digit, after one listing missed some %s', async (_what, when) => {
+    const middle = new Date(END - 5 * MILLISECONDS_PER_DAY);
+    const settings = { partial_period: 'active_fraction' };
+    const { tenant, cloud } = await connect({ organization: small, now: middle, settings });
+    await using _tenant = tenant;
+    await tenant.run(small.window);
+    const endedOf = () =>
+      tenant.withStore(async (store) => {
+        const { resources, identities } = await store.loadLifetimes(small.window);
+        return [...resources, ...identities].filter(({ deletedAt }) => deletedAt !== null).length;
+      });
+    const before = await endedOf();
+    tenant.now = new Date(middle.getTime() + 3_600_000);
+    const change = (json: string, index: number): string | string[] => (index === 0 ? [] : json);
+    cloud.setFaults([{ when, effect: { kind: 'items', change } }]);
+    await tenant.run(small.window);
+    expect(await endedOf()).toBeGreaterThan(before);
+    cloud.setFaults([]);
+    tenant.now = SETTLED;
+    expect(await tenant.run(small.window)).toMatchObject({ status: 'completed' });
+
+    const undisturbed = await connect({ organization: small, settings });
+    await using other = undisturbed.tenant;
+    await other.run(small.window);
+    expect(await tenant.rows(small.window)).toEqual(await other.rows(small.window));
   });
 
   it('keeps what it has when the credentials expire in the middle of a run', async () => {

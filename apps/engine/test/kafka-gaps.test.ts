@@ -88,7 +88,8 @@ describe.skipIf(!real)('five hours without metrics, in a real Prometheus', () =>
 
   it('fall back when allocation_retry_limit is reached, with a warning', async () => {
     const problems = first.get('settled')!.problems.map(({ code, severity }) => `${code} ${severity}`);
-    expect(new Set(problems)).toEqual(new Set(['CB_USAGE_INCOMPLETE warning']));
+    // The steps that lack scrapes, and the lines that rest on the others.
+    expect(new Set(problems)).toEqual(new Set(['CB_METRICS_PARTIAL warning', 'CB_USAGE_INCOMPLETE warning']));
     const rows = await place.rowsOf('settled');
     expect(rows).toEqual(await place.rowsOf('fallback'));
     expect(amountsOf(rows, 'COMPUTE')).toEqual({

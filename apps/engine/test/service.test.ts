@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { makeProblem } from '@chargeback/plugin-api';
+import { openStore, storageStatus } from '@chargeback/storage';
 import { scaleConfigYaml, scaleModel, startPrometheusSimulator } from '@chargeback/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseSchedule } from '../src/commands/worker.ts';
@@ -60,7 +62,7 @@ describe('the engine as a service', () => {
     const config = path.join(folder.path, `${name}.yaml`);
     const yaml = scaleConfigYaml(shape, simulator.url, { database, outputDirectory: out });
     await writeFile(config, `${features}\n${yaml}`);
-    return { config, out };
+    return { config, out, database };
   };
   const statusOf = async (config: string): Promise<Status> => {
     const { stdout } = await chargeback(['status', '--config', config, '--json']);
@@ -187,7 +189,42 @@ describe('the engine as a service', () => {
     const again = await chargeback(['recalculate', '--config', config, '--tenant', tenant, '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ runs: [{ status: 'completed', periods_emitted: 0 }] });
     const dry = await chargeback(['prune', '--config', config, '--dry-run', '--json']);
-    expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }] });
+    expect(JSON.parse(dry.stdout)).toMatchObject({ tenants: [{ tenant, days: 0 }], failures: [] });
+  });
+
+  it('removes old days of the tenants it can, and says of which it cannot', async () => {
+    const { config } = await prepare('pair', '');
+    await chargeback(['run', '--config', config]);
+    const yaml = await readFile(config, 'utf8');
+    const [head = '', tenant = ''] = yaml.split(/^tenants:\n/m);
+    const absent = tenant.replace(/^ {2}\S+:$/m, '  absent:').replaceAll('/pair', '/absent');
+    await writeFile(config, `${head}tenants:\n${absent}${tenant}`);
+    const prune = await chargeback(['prune', '--config', config]);
+    expect(prune.exitCode).toBe(2);
+    expect(prune.stdout).toMatch(/scale/);
+    expect(prune.stderr).toMatch(/absent\n.*CB_STORAGE_OPEN/);
+  });
+
+  it('shows, with its problems, a day that waits although the lookback has left it', async () => {
+    const { config, database } = await prepare('left-behind', '');
+    await chargeback(['run', '--config', config]);
+    const place = { connectionString: `sqlite:////${database}`, workingDirectory: folder.path };
+    const { owner } = await storageStatus(place);
+    const date = new Date(today - 40 * 86_400_000).toISOString().slice(0, 10);
+    const before = new Date(today - 41 * 86_400_000).toISOString().slice(0, 10);
+    {
+      await using store = await openStore({ ...place, ...owner! });
+      const day = { lines: [], usage: [], gatherFingerprint: '', complete: true, gatheredAt: new Date() };
+      for (const one of [before, date]) await store.saveGatheredDay({ ...day, date: one });
+      const done = { calculationFingerprint: '', calculationId: '', calculatedAt: new Date(), runId: '' };
+      await store.saveCalculatedDay({ ...done, date: before, state: 'calculated', lines: [], problems: [] });
+      const problems = [before, date].map((one) => makeProblem('CB_BILLING_GATHER', one, { date: one }));
+      await store.saveProblems('gather', [before, date], problems);
+    }
+    const status = await statusOf(config);
+    expect(status.dates).toEqual({ calculated: DAYS, held: [], gathered: [date] });
+    expect(status.problems).toMatchObject([{ code: 'CB_BILLING_GATHER', date }]);
+    expect((await chargeback(['status', '--config', config])).exitCode).toBe(1);
   });
 
   it('says what it does not know of a database that is not there yet', async () => {
@@ -196,6 +233,11 @@ describe('the engine as a service', () => {
     expect([status.exitCode, status.stdout]).toEqual([1, expect.stringContaining('nothing was run yet')]);
     const prune = await chargeback(['prune', '--config', config]);
     expect([prune.exitCode, prune.stderr]).toEqual([2, expect.stringContaining('there is no database')]);
+    const one = await chargeback(['prune', '--config', config, '--json']);
+    expect([one.exitCode, JSON.parse(one.stdout)]).toMatchObject([
+      2,
+      { tenants: [], failures: [{ problem: { code: 'CB_STORAGE_OPEN' } }] },
+    ]);
   });
 });
 

@@ -1,5 +1,11 @@
 import { type Weight, weightFromSample } from '@chargeback/money';
-import type { AllocationDetail, CostType, Recipient, Usage } from '@chargeback/plugin-api';
+import {
+  type AllocationDetail,
+  type CostType,
+  type Recipient,
+  UNALLOCATED,
+  type Usage,
+} from '@chargeback/plugin-api';
 import { type AllocationModel, allocationModel, modelError } from './allocation-model.ts';
 import { wholePlan } from './portion.ts';
 
@@ -13,7 +19,8 @@ export interface UsageRatioOptions {
 /**
  * In proportion to measured usage: the totals of the named queries, added per identity. A name that the
  * resolver knows an owner for counts for its owner; any other name is charged as it is, whether it is in an
- * identity set or not. Zero totals get nothing.
+ * identity set or not. What nobody's name was on stays with UNALLOCATED, whoever the resolver names for it. Zero
+ * totals get nothing.
  *
  * Steps aside with METRICS_FETCH_FAILED when one of the queries could not be answered (a part of the usage
  * is not the usage), NO_METRICS_LOCATED when there are no rows, NO_USAGE_FOR_ACTIVE_IDENTITIES when every
@@ -59,7 +66,7 @@ function recipientsOf(usages: readonly Usage[], owners: ReadonlyMap<string, stri
     for (const [name, total] of totals) {
       const weight = weightFromSample(total);
       if (weight === 0n) continue;
-      const identityId = owners.get(name) ?? name;
+      const identityId = name === UNALLOCATED ? name : (owners.get(name) ?? name);
       weights.set(identityId, (weights.get(identityId) ?? 0n) + weight);
     }
   }

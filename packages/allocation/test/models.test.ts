@@ -101,6 +101,16 @@ describe('usageRatio', () => {
     expect(amountsOf(model, '8.00', world)).toEqual({ o: '6.0000', p: '2.0000' });
   });
 
+  it('leaves what names nobody with UNALLOCATED, whoever a resolver names for it', () => {
+    const stored = { bytes: usage({ UNALLOCATED: 1, b: 3 }) };
+    const plan = planOf(usageRatio(['bytes']), { usage: stored, owners: { UNALLOCATED: 'team', b: 'team' } });
+    const weights = new Map(
+      plan.portions[0]!.recipients.map(({ identityId, weight }) => [identityId, weight]),
+    );
+    expect([...weights.keys()].toSorted()).toEqual(['UNALLOCATED', 'team']);
+    expect(weights.get('team')).toBe(weights.get('UNALLOCATED')! * 3n);
+  });
+
   it('keeps the proportion of small samples', () => {
     const world = { usage: { in: usage({ a: 0.000_03, b: 0.000_02 }) } };
     expect(amountsOf(model, '5.00', world)).toEqual({ a: '3.0000', b: '2.0000' });

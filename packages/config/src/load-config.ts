@@ -47,11 +47,8 @@ async function readText(file: string, what: string): Promise<string> {
     if (size > MAX_FILE_BYTES) throw new RangeError(`it is larger than ${MAX_FILE_BYTES / 1_000_000} MB`);
     bytes = await readFile(file);
   } catch (cause) {
-    const reason =
-      cause instanceof RangeError ? cause.message : ((cause as NodeJS.ErrnoException).code ?? 'unknown');
-    throw new ChargebackError('CB_CONFIG_READ', `The ${what} ${file} cannot be read: ${reason}`, {
+    throw new ChargebackError('CB_CONFIG_READ', `The ${what} ${file} cannot be read: ${reasonOf(cause)}`, {
       path: file,
-      cause,
     });
   }
   try {
@@ -60,4 +57,17 @@ async function readText(file: string, what: string): Promise<string> {
     const message = `The ${what} ${file} is not UTF-8 text`;
     throw new ChargebackError('CB_CONFIG_READ', message, { path: file, fix: 'Save it as UTF-8.' });
   }
+}
+
+const REASONS = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'its permissions do not allow it'],
+  ['EISDIR', 'it is a folder'],
+  ['ENOTDIR', 'a part of its path is a file'],
+]);
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof RangeError) return cause.message;
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return REASONS.get(code) ?? code;
 }

@@ -1,4 +1,5 @@
-import { type FileHandle, mkdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   ChargebackError,
@@ -10,6 +11,7 @@ import {
 } from '@chargeback/plugin-api';
 import { z } from 'zod';
 import { csvHeader, CsvText } from './csv-text.ts';
+import { type FileMark, isUnchanged, markText, parseMark, removeIfUnchanged } from './file-mark.ts';
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
 import { addTotals } from './receipt-totals.ts';
 import { replaceFile } from './replace-file.ts';
@@ -46,7 +48,9 @@ export interface CsvEmitterOptions {
 
 /**
  * One CSV file per period: UTF-8, comma, CRLF, header row, only those cells quoted that must be. A period
- * that is emitted again replaces its file in one step.
+ * that is emitted again replaces its file in one step; one whose file is gone, or is not as it was written, is
+ * emitted again (`holds`). What it wrote into the folder under another name or for another aggregation it removes
+ * once the new file is there, and nothing else ever.
  *
  * `emit` rejects with `CB_EMIT_FAILED` when the disk refuses, `CB_EMIT_PATH` when the tenant's id would lead
  * out of `output_dir`, and the signal's reason when aborted; in each case the old file stays as it was.
@@ -57,47 +61,90 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
   const template = params.filename_template;
   fileNameOf(template, { tenantId: 'tenant', date: '2026-01-01' });
   const destination = fileNameOf(template, { tenantId: options.tenantId ?? '{tenant_id}', date: '{date}' });
+  const fileOf = ({ tenantId, period }: Pick<EmissionBatch, 'tenantId' | 'period'>): string =>
+    path.join(directory, fileNameOf(template, { tenantId, date: isoDateOf(period.start) }));
   return {
     destination: path.join(directory, destination),
     async emit(batch, signal) {
-      const name = fileNameOf(template, { tenantId: batch.tenantId, date: isoDateOf(batch.period.start) });
-      const writer = JSON.stringify([batch.ecosystem, batch.tenantId]);
-      try {
-        signal.throwIfAborted();
+      const file = fileOf(batch);
+      const name = path.basename(file);
+      return coded(file, signal, async () => {
+        const writer = JSON.stringify([batch.ecosystem, batch.tenantId]);
         await mkdir(directory, { recursive: true });
-        return await replaceFile({ directory, name, writer }, (file) => writeRows(file, batch, signal));
-      } catch (cause) {
-        if (signal.aborted || ChargebackError.isInstance(cause)) throw cause;
-        throw new ChargebackError('CB_EMIT_FAILED', `could not write ${path.join(directory, name)}`, {
-          cause,
-          path: path.join(directory, name),
-        });
-      }
+        const { confirm } = batch;
+        const { result, seen } = await replaceFile({ directory, name, writer, confirm }, (handle) =>
+          writeRows(handle, batch, signal),
+        );
+        await removeOther(parseMark(batch.previous?.mark ?? null), file);
+        const { digest, ...receipt } = result;
+        return { ...receipt, mark: markText({ file, digest, seen }) };
+      });
+    },
+    async holds({ tenantId, period, mark }) {
+      const written = parseMark(mark);
+      if (written?.file !== fileOf({ tenantId, period })) return false;
+      // Of a file that each period overwrites only the last one can be told.
+      const isThere = template.includes('{date}') ? isUnchanged(written) : exists(written.file);
+      return isThere.catch(() => false);
+    },
+    async withdraw({ mark }, by) {
+      const file = parseMark(by.mark)?.file;
+      if (file !== undefined) await removeOther(parseMark(mark), file);
     },
   };
 }
 
-/** Each write is awaited before the next rows are asked for. */
-async function writeRows(
-  file: FileHandle,
-  batch: EmissionBatch,
+/** Removes what was written before under another name of the same folder; another folder is left alone. */
+async function removeOther(old: FileMark | null, file: string): Promise<void> {
+  if (old === null || old.file === file || path.dirname(old.file) !== path.dirname(file)) return;
+  await removeIfUnchanged(old);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await stat(file)).isFile();
+}
+
+async function coded<Result>(
+  file: string,
   signal: AbortSignal,
-): Promise<EmissionReceipt> {
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    signal.throwIfAborted();
+    return await work();
+  } catch (cause) {
+    if (signal.aborted || ChargebackError.isInstance(cause)) throw cause;
+    throw new ChargebackError('CB_EMIT_FAILED', `could not write ${file}`, { cause, path: file });
+  }
+}
+
+interface WrittenRows extends EmissionReceipt {
+  /** SHA-256 of the file. */
+  readonly digest: string;
+}
+
+/** Each write is awaited before the next rows are asked for. */
+async function writeRows(file: FileHandle, batch: EmissionBatch, signal: AbortSignal): Promise<WrittenRows> {
   const text = new CsvText();
+  const hash = createHash('sha256');
+  const write = async (piece: string): Promise<void> => {
+    hash.update(piece);
+    await file.writeFile(piece);
+  };
   const totals = new Map<string, bigint>();
   let rowCount = 0;
-  await file.writeFile(csvHeader());
+  await write(csvHeader());
   for await (const chunk of batch.rows) {
     for (let start = 0; start < chunk.length; start += ROWS_PER_WRITE) {
       signal.throwIfAborted();
       const rows = chunk.slice(start, start + ROWS_PER_WRITE);
-      await file.writeFile(text.lines(rows));
+      await write(text.lines(rows));
       addTotals(totals, rows);
       rowCount += rows.length;
     }
   }
   signal.throwIfAborted();
-  return { rowCount, totals };
+  return { rowCount, totals, digest: hash.digest('hex') };
 }
 
 /** The `csv` emitter. A relative output_dir begins at the folder the process runs in. */

@@ -14,7 +14,7 @@ import { gaugesText } from './prometheus-gauges.ts';
 import { PeriodFiles, sampleLength } from './prometheus-periods.ts';
 import { addUnits, LabelText, PROMETHEUS_LABELS, sampleLines, type SeriesSums } from './prometheus-text.ts';
 import { addTotals } from './receipt-totals.ts';
-import { replaceFile } from './replace-file.ts';
+import { type FileToReplace, replaceFile } from './replace-file.ts';
 
 export const prometheusParamsSchema = z.strictObject({
   output_dir: z
@@ -53,23 +53,27 @@ export function createPrometheusEmitter(
   const labels = PROMETHEUS_LABELS.filter((label) => params.labels.includes(label));
   const directory = path.resolve(params.output_dir);
   const files = new PeriodFiles({ directory, metricPrefix, ecosystem, tenantId, labels });
-  const write = async <Result>(
-    name: string,
-    work: (file: FileHandle) => Promise<Result>,
-  ): Promise<Result> => {
+  const write = async (
+    target: Pick<FileToReplace, 'name' | 'confirm'>,
+    work: (file: FileHandle) => Promise<void>,
+  ): Promise<void> => {
     const writer = JSON.stringify([ecosystem, tenantId]);
     await mkdir(directory, { recursive: true });
-    return replaceFile({ directory, name, writer }, work);
+    await replaceFile({ directory, writer, ...target }, work);
   };
   return {
     // Two with the same metrics would show the same series twice, wherever their files are.
     destination: `metrics ${metricPrefix}_* of tenant ${tenantId} (${ecosystem})`,
     holds: (batch) => files.holds(batch),
+    // A day's cost and a month's are two metrics: neither shows the other's twice.
+    withdraw: async () => {},
     emit: (batch, signal) => {
       const name = files.nameOf(batch);
       return guarded(path.join(directory, name), signal, async () => {
         const { receipt, samples } = await addUp(batch, new LabelText(labels), signal);
-        await write(name, (file) => writeInPieces(file, periodText(files, batch, samples), signal));
+        const { confirm } = batch;
+        const text = periodText(files, batch, samples);
+        await write({ name, confirm }, (file) => writeInPieces(file, text, signal));
         return receipt;
       });
     },
@@ -81,7 +85,7 @@ export function createPrometheusEmitter(
         const mark = await files.gaugesMark(periods);
         if (await files.hasGauges(mark)) return;
         const text = gaugesText(periods, { metricPrefix, tenantId, ecosystem, length });
-        await write(files.gaugesName, async (file) => {
+        await write({ name: files.gaugesName }, async (file) => {
           await file.writeFile(`${mark}\n`);
           await writeInPieces(file, text, signal);
         });

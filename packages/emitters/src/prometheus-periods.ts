@@ -27,6 +27,9 @@ export function sampleLength(aggregation: Aggregation | null): SampleLength {
 
 const METRIC = { hour: 'hourly_cost', day: 'daily_cost', month: 'monthly_cost' } as const;
 
+/** The file itself says what it holds. */
+type NamedBatch = Omit<EmittedBatch, 'mark' | 'tenantId'>;
+
 export interface PeriodFile {
   readonly date: IsoDate;
   readonly path: string;
@@ -64,12 +67,12 @@ export class PeriodFiles {
     return `${this.#options.metricPrefix}_${METRIC[length]}`;
   }
 
-  nameOf({ period, aggregation }: EmittedBatch): string {
+  nameOf({ period, aggregation }: NamedBatch): string {
     return `${this.#prefixOf(sampleLength(aggregation))}${isoDateOf(period.start)}.om`;
   }
 
   /** The lines before the samples. The mark tells later whether this very batch was written, in this form. */
-  headerOf(batch: EmittedBatch): string {
+  headerOf(batch: NamedBatch): string {
     const length = sampleLength(batch.aggregation);
     const metric = this.metricOf(length);
     const help = `Cost of the ${length} that begins at the time of the sample. Batch ${this.#markOf(batch)}.`;
@@ -77,7 +80,7 @@ export class PeriodFiles {
   }
 
   /** Whether the batch's file is there and as it would be written now. */
-  async holds(batch: EmittedBatch): Promise<boolean> {
+  async holds(batch: NamedBatch): Promise<boolean> {
     try {
       const head = await headOf(path.join(this.directory, this.nameOf(batch)));
       return head.startsWith(this.headerOf(batch));
@@ -116,7 +119,7 @@ export class PeriodFiles {
     return `${this.#stem}+${length}+`;
   }
 
-  #markOf({ batchId }: EmittedBatch): string {
+  #markOf({ batchId }: NamedBatch): string {
     return createHash('sha256')
       .update(JSON.stringify([FORMAT, batchId, this.#options.labels]))
       .digest('hex')

@@ -1,25 +1,34 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { seenOf } from './file-mark.ts';
 
 export interface FileToReplace {
   readonly directory: string;
   readonly name: string;
   /** Whose file it is: what a crashed writer left behind is cleared away by the next one of the same name. */
   readonly writer: string;
+  /** Asked when the new content is on the disk: whoever may not replace the file any more rejects. */
+  readonly confirm?: () => Promise<void>;
+}
+
+export interface Replaced<Result> {
+  readonly result: Result;
+  /** By what the file system recognizes the new file (`file-mark.ts`). */
+  readonly seen: string;
 }
 
 /**
  * Writes a file so that a reader sees the old content or the new, never a part: into a temporary file beside
- * it, to the disk, then in its place. A symbolic link in its place is replaced, not followed. When `write`
+ * it, to the disk, then, once `confirm` agrees, in its place. A symbolic link in its place is replaced, not followed. When `write`
  * or the disk fails the old file is untouched and the temporary one removed. Each call has a temporary file
  * of its own, so that of two runs at once the later to finish wins with a whole file; one that a crash left
  * behind is removed an hour later.
  */
 export async function replaceFile<Result>(
-  { directory, name, writer }: FileToReplace,
+  { directory, name, writer, confirm }: FileToReplace,
   write: (file: FileHandle) => Promise<Result>,
-): Promise<Result> {
+): Promise<Replaced<Result>> {
   const mark = createHash('sha256')
     .update(JSON.stringify([writer, name]))
     .digest('hex')
@@ -27,11 +36,15 @@ export async function replaceFile<Result>(
   const prefix = `.chargeback-${mark}`;
   const temporary = path.join(directory, `${prefix}-${randomUUID()}.tmp`);
   try {
-    const result = await writeWhole(temporary, write);
+    const { result, inode } = await writeWhole(temporary, write);
     await removeLeftBehind(directory, prefix, temporary);
-    await rename(temporary, path.join(directory, name));
+    await confirm?.();
+    const file = path.join(directory, name);
+    await rename(temporary, file);
     await syncDirectory(directory);
-    return result;
+    const stats = await stat(file, { bigint: true });
+    // Another process may have put its own there in the meantime.
+    return { result, seen: stats.ino === inode ? seenOf(stats) : '' };
   } catch (error) {
     // The first error is the one to tell.
     await rm(temporary, { force: true }).catch(() => {});
@@ -56,13 +69,14 @@ async function removeLeftBehind(directory: string, prefix: string, own: string):
 async function writeWhole<Result>(
   file: string,
   write: (file: FileHandle) => Promise<Result>,
-): Promise<Result> {
+): Promise<{ result: Result; inode: bigint }> {
   // Exclusive: a link that someone put there is an error, not a way out of the directory.
   const handle = await open(file, 'wx');
   try {
     const result = await write(handle);
     await handle.sync();
-    return result;
+    const { ino: inode } = await handle.stat({ bigint: true });
+    return { result, inode };
   } finally {
     await handle.close();
   }

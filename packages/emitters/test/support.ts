@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { money } from '@chargeback/money';
-import type { ChargebackRow, EmissionBatch, EmitterHost, Logger } from '@chargeback/plugin-api';
+import type { ChargebackRow, EmissionBatch, EmittedBatch, EmitterHost, Logger } from '@chargeback/plugin-api';
 
 export const DAY = { start: new Date('2026-02-01T00:00:00Z'), end: new Date('2026-02-02T00:00:00Z') };
 
@@ -27,7 +27,7 @@ export function row(overrides: Partial<ChargebackRow> = {}): ChargebackRow {
 export function batch(
   chunks: readonly (readonly ChargebackRow[])[],
   overrides: Partial<EmissionBatch> = {},
-): EmissionBatch {
+): EmissionBatch & EmittedBatch {
   return {
     batchId: 'batch-1',
     ecosystem: 'generic-metrics',
@@ -35,6 +35,9 @@ export function batch(
     period: DAY,
     aggregation: 'daily',
     rows: fromChunks(chunks),
+    confirm: async () => {},
+    previous: null,
+    mark: null,
     ...overrides,
   };
 }

@@ -2,6 +2,7 @@ import {
   assertRatios,
   fractionOfMoney,
   type Money,
+  type Share,
   splitByWeight,
   splitPortions,
   subtractMoney,
@@ -96,8 +97,17 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     tiersTried: portion.tiersTried,
     identityIds: shares.map(({ key }) => key),
     units: shares.map(({ units }) => units),
-    ratios: shares.map(({ weight }) => ratioOf(weight, sum)),
+    ratios: weightsOf(portion, shares).map((weight) => ratioOf(weight, sum)),
   };
+}
+
+/** In the order of the shares, which recipients mostly have too. */
+function weightsOf({ recipients }: Portion, shares: readonly Share[]): Weight[] {
+  if (shares.every(({ key }, index) => recipients[index]!.identityId === key)) {
+    return recipients.map(({ weight }) => weight);
+  }
+  const weights = new Map(recipients.map(({ identityId, weight }) => [identityId, weight]));
+  return shares.map(({ key }) => weights.get(key)!);
 }
 
 const RATIO_SCALE = 10n ** 18n;

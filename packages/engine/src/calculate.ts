@@ -92,10 +92,10 @@ async function calculateState(
   if (settled && state.calculationFingerprint === base) return 'unchanged';
   const day = await context.store.loadDay(state.date);
   if (!day) return 'unchanged';
-  const loaded = new Map<IsoDate, StoredDay | undefined>([[state.date, day]]);
+  const loaded = new Map<IsoDate, DayUsage>([[state.date, day.usage]]);
   const windows = new Map<string, WindowInventory>();
   const result = await calculateDay(context, {
-    day: context.recalculate ? { ...day, attempts: new Map() } : day,
+    day,
     inventoryOf: (window) => {
       const inventory = timeline.of(window);
       windows.set(`${window.start.toISOString()} ${window.end.toISOString()}`, inventory);
@@ -174,9 +174,11 @@ function aroundWindow({ window, settings }: TenantContext): Window {
   };
 }
 
+type DayUsage = ReadonlyMap<string, StoredUsage>;
+
 interface OtherWindows {
   readonly date: IsoDate;
-  readonly loaded: ReadonlyMap<IsoDate, StoredDay | undefined>;
+  readonly loaded: ReadonlyMap<IsoDate, DayUsage>;
   readonly windows: ReadonlyMap<string, WindowInventory>;
 }
 
@@ -185,7 +187,7 @@ function withOtherWindows(base: string, { date, loaded, windows }: OtherWindows)
   const { start, end } = dayWindow(date);
   const days = [...loaded]
     .filter(([other]) => other !== date)
-    .map(([other, day]) => `${other} ${usageText(day)}`);
+    .map(([other, usage]) => `${other} ${usageText(usage)}`);
   const inventories = [...windows]
     .filter(([window]) => window !== `${start.toISOString()} ${end.toISOString()}`)
     .map(([window, { digest }]) => `${window} ${digest}`);
@@ -193,9 +195,9 @@ function withOtherWindows(base: string, { date, loaded, windows }: OtherWindows)
   return base + digestOf([...days.toSorted(), ...inventories.toSorted()]).slice(0, 32);
 }
 
-function usageText(day: StoredDay | undefined): string {
+function usageText(usage: DayUsage): string {
   const parts: string[] = [];
-  for (const { queryKey, resourceIds, identityIds, values, coverage } of day?.usage.values() ?? []) {
+  for (const { queryKey, resourceIds, identityIds, values, coverage } of usage.values()) {
     parts.push(JSON.stringify([queryKey, coverage]));
     for (const [index, identityId] of identityIds.entries()) {
       parts.push(JSON.stringify([queryKey, resourceIds?.[index], identityId, values[index]]));
@@ -207,13 +209,14 @@ function usageText(day: StoredDay | undefined): string {
 async function usageOf(
   context: TenantContext,
   window: Window,
-  loaded: Map<IsoDate, StoredDay | undefined>,
-): Promise<ReadonlyMap<string, StoredUsage>[]> {
+  loaded: Map<IsoDate, DayUsage>,
+): Promise<DayUsage[]> {
   const midnight = Math.floor(window.start.getTime() / MILLISECONDS_PER_DAY) * MILLISECONDS_PER_DAY;
-  const usage: ReadonlyMap<string, StoredUsage>[] = [];
+  const usage: DayUsage[] = [];
   for (const date of daysOf({ start: new Date(midnight), end: window.end })) {
-    if (!loaded.has(date)) loaded.set(date, await context.store.loadDay(date));
-    usage.push(loaded.get(date)?.usage ?? new Map<string, StoredUsage>());
+    const known = loaded.get(date) ?? (await context.store.loadUsage(date));
+    loaded.set(date, known);
+    usage.push(known);
   }
   return usage;
 }

@@ -12,8 +12,8 @@ export interface WindowInventory {
   readonly digest: string;
 }
 
-/** Neighbouring days ask for the same window; more would only cost memory. */
-const WINDOWS_KEPT = 2;
+/** Lines of one day may ask in turn for the day, its hours, its week and its month. */
+const WINDOWS_KEPT = 32;
 const DIGEST_MODULUS = 1n << 128n;
 
 /** Everything known of resources and identities over time, answered per window. */

@@ -13,7 +13,6 @@ export type EndedBecause = 'timed_out' | 'lease_lost' | null;
 export interface BoundedRun {
   readonly options: RunOptions;
   readonly store: Store;
-  readonly holder: string;
   /** 0: no limit. */
   readonly timeoutSeconds: number;
 }
@@ -59,16 +58,15 @@ async function orAbandoned(
   { signal, work }: { signal: AbortSignal; work: Promise<void> },
 ): Promise<void> {
   const abandoned = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener(
-      'abort',
-      () => {
-        wait(GRACE_MILLISECONDS, ended).then(
-          () => reject(signal.reason),
-          () => {},
-        );
-      },
-      { once: true },
-    );
+    const abandon = (): void => {
+      wait(GRACE_MILLISECONDS, ended).then(
+        () => reject(signal.reason),
+        () => {},
+      );
+    };
+    // A signal that has aborted tells nobody who listens later.
+    if (signal.aborted) abandon();
+    else signal.addEventListener('abort', abandon, { once: true });
   });
   await Promise.race([work, abandoned]);
 }
@@ -90,16 +88,16 @@ async function after(
 }
 
 async function keepLease(
-  { options, store, holder }: BoundedRun,
+  { options, store }: BoundedRun,
   ended: AbortSignal,
   lost: () => void,
 ): Promise<void> {
   const pause = (LEASE_SECONDS * 1000) / RENEWALS_PER_LEASE;
   while (await slept(options, pause, ended)) {
     try {
-      const other = await store.acquireLease({ holder, now: options.host.clock(), seconds: LEASE_SECONDS });
-      if (other) return lost();
-    } catch {
+      await store.renewLease(options.host.clock());
+    } catch (cause) {
+      if (ChargebackError.isInstance(cause) && cause.code === 'CB_STORAGE_LEASE') return lost();
       // A database that is busy for a moment is asked again; each write checks the lease itself.
     }
   }

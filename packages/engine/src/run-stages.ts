@@ -23,6 +23,8 @@ import { Wiring } from './wiring.ts';
 
 /** Changes when the engine's own arithmetic changes, so that stored days are calculated again. */
 const CALCULATION_VERSION = 1;
+/** How much of `tenant_execution_timeout_seconds` gathering may take, so that what it stored is calculated too. */
+const GATHER_SHARE = 0.75;
 
 export interface StagedRun {
   readonly tenant: TenantDefinition;
@@ -49,7 +51,7 @@ export async function runStages(run: StagedRun): Promise<void> {
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
   await timed('gather', async () => {
-    const { failure, ...result } = await gather(context);
+    const { failure, ...result } = await withinShare(run, (deadline) => gather(context, deadline));
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     return result;
@@ -57,6 +59,27 @@ export async function runStages(run: StagedRun): Promise<void> {
   await timed('calculate', () => calculate(context));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
+}
+
+/** Work under a signal that aborts when its share of the run's time is over. */
+async function withinShare<Result>(
+  { options, tenant }: StagedRun,
+  work: (deadline: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const late = new AbortController();
+  const ended = new AbortController();
+  const { timeoutSeconds } = tenant.limits;
+  const watch = timeoutSeconds > 0 ? options.wait(timeoutSeconds * 1000 * GATHER_SHARE, ended.signal) : null;
+  const watched = watch?.then(
+    () => late.abort(),
+    () => {},
+  );
+  try {
+    return await work(late.signal);
+  } finally {
+    ended.abort();
+    await watched;
+  }
 }
 
 async function createEcosystem({ tenant, options, store, signal }: StagedRun): Promise<Ecosystem> {

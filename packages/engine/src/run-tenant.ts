@@ -1,4 +1,10 @@
-import { ChargebackError, describeCause, makeProblem, type Problem } from '@chargeback/plugin-api';
+import {
+  ChargebackError,
+  describeCause,
+  type ErrorCode,
+  makeProblem,
+  type Problem,
+} from '@chargeback/plugin-api';
 import type { Lease, RunStatus, Store } from '@chargeback/storage';
 import { type EndedBecause, LEASE_SECONDS, timeOver, withinLimits } from './run-limits.ts';
 import { runStages, type StagedRun } from './run-stages.ts';
@@ -18,6 +24,7 @@ import {
 export async function runTenant(tenant: TenantDefinition, options: RunOptions): Promise<TenantRun> {
   const runId = options.newId();
   try {
+    options.signal.throwIfAborted();
     await using store = await tenant.openStore();
     const startedAt = options.host.clock();
     const suspended = await suspensionOf(tenant, store, startedAt);
@@ -26,7 +33,7 @@ export async function runTenant(tenant: TenantDefinition, options: RunOptions): 
     const other = await takeLease(store, options, { holder, now: startedAt });
     if (other) return { ...failedRun(tenant.name, elsewhereProblem(tenant, other)), runId };
     try {
-      return await leasedRun(tenant, options, { store, runId, startedAt, holder });
+      return await leasedRun(tenant, options, { store, runId, startedAt });
     } finally {
       await release(store, holder);
     }
@@ -52,11 +59,10 @@ interface OpenRun {
   readonly store: Store;
   readonly runId: string;
   readonly startedAt: Date;
-  readonly holder: string;
 }
 
 async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: OpenRun): Promise<TenantRun> {
-  const { store, runId, startedAt, holder } = open;
+  const { store, runId, startedAt } = open;
   const { timeoutSeconds } = tenant.limits;
   const run: Omit<StagedRun, 'signal'> = {
     tenant,
@@ -71,22 +77,31 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
   let status: RunStatus = 'completed';
   let because: EndedBecause = null;
   try {
-    because = await withinLimits({ options, store, holder, timeoutSeconds }, (signal) =>
+    because = await withinLimits({ options, store, timeoutSeconds }, (signal) =>
       runStages({ ...run, signal }),
     );
   } catch (cause) {
-    status = options.signal.aborted ? 'interrupted' : isTimeout(cause) ? 'timed_out' : 'failed';
+    const timedOut = isCoded(cause, 'CB_RUN_TIMEOUT');
+    status = options.signal.aborted ? 'interrupted' : timedOut ? 'timed_out' : 'failed';
     run.problems.push(problemFrom(cause, options.signal));
   }
   if (because === 'timed_out' && status === 'completed') {
     // The time was over when nothing was left to do: the work counts, and so does the warning.
     run.problems.push(makeProblem('CB_RUN_TIMEOUT', timeOver({ timeoutSeconds })));
   }
-  if (status === 'completed' && run.problems.some(({ severity }) => severity === 'error')) status = 'failed';
+  if (status === 'completed') status = statusOf(run.problems);
   const endedAt = options.host.clock();
   const { periodsEmitted: _, daysPruned: __, ...counts } = run.counts;
   const stages = run.milliseconds;
-  await store.finishRun({ runId, startedAt, endedAt, status, stages, ...counts });
+  try {
+    await store.finishRun({ runId, startedAt, endedAt, status, stages, ...counts });
+  } catch (cause) {
+    // Whoever took the tenant over has recorded this run as interrupted.
+    if (!isCoded(cause, 'CB_STORAGE_LEASE')) throw cause;
+    if (status === 'completed') status = 'failed';
+    if (!run.problems.some(({ code }) => code === 'CB_STORAGE_LEASE'))
+      run.problems.push(problemFrom(cause, options.signal));
+  }
   return {
     tenant: tenant.name,
     runId,
@@ -96,6 +111,12 @@ async function leasedRun(tenant: TenantDefinition, options: RunOptions, open: Op
     milliseconds: endedAt.getTime() - startedAt.getTime(),
     stages,
   };
+}
+
+function statusOf(problems: readonly Problem[]): RunStatus {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.some(({ code }) => code === 'CB_RUN_TIMEOUT')) return 'timed_out';
+  return errors.length > 0 ? 'failed' : 'completed';
 }
 
 /** A lease that cannot be given back expires by itself. */
@@ -112,8 +133,8 @@ function elsewhereProblem({ name }: TenantDefinition, { holder, expiresAt }: Lea
   return makeProblem('CB_STORAGE_LEASE', message, { severity: 'error', path: name });
 }
 
-function isTimeout(cause: unknown): boolean {
-  return ChargebackError.isInstance(cause) && cause.code === 'CB_RUN_TIMEOUT';
+function isCoded(cause: unknown, code: ErrorCode): boolean {
+  return ChargebackError.isInstance(cause) && cause.code === code;
 }
 
 function problemFrom(cause: unknown, signal: AbortSignal): Problem {

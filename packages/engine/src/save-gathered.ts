@@ -1,61 +1,78 @@
 import { setImmediate } from 'node:timers/promises';
 import {
-  type BillingBatch,
   type BillingLineItem,
   ChargebackError,
-  daysOf,
   describeCause,
   type Identity,
   isComplete,
   type IsoDate,
-  isoDateOf,
   makeProblem,
   type Problem,
   problemOf,
   type UsageDay,
 } from '@chargeback/plugin-api';
 import type { DateState, GatheredUsage, UsageSummary } from '@chargeback/storage';
-import { duplicateLines, invalidLines, isInside, wellFormedLine, wellFormedUsage } from './check-lines.ts';
+import { type Bills, billsByDay } from './bills-by-day.ts';
+import { wellFormedUsage } from './check-lines.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { judgeUsage, mergeLine, uniteTotals, type Verdict } from './merge-inputs.ts';
 import type { TenantContext } from './tenant-context.ts';
 
-export interface GatheredSpan {
-  readonly span: readonly IsoDate[];
-  readonly states: ReadonlyMap<IsoDate, DateState>;
-  readonly problems: Problem[];
-  readonly batches: readonly BillingBatch[];
+export interface GatheredSpan extends Bills {
   readonly usage: ReadonlyMap<IsoDate, readonly UsageDay[]>;
-  /** Names already recorded in this run, on an earlier day than those to come. */
-  readonly observed: Set<string>;
+  /** Tells whether a sighting adds nothing to what this run has recorded. */
+  readonly sightings: Sightings;
 }
 
-/** Writes a gathered span day by day and returns how many days were written. A day that cannot be is a problem. */
+/** Names recorded in this run, on days before those to come. */
+export interface Sightings {
+  readonly recorded: Set<string>;
+  /** Names with a lifetime that ends: one that is seen after it begins another, so each day of theirs counts. */
+  readonly ending: ReadonlySet<string>;
+}
+
+/** Writes a gathered span day by day and returns how many days have their bill. A day that cannot be is a problem. */
 export async function saveGathered(context: TenantContext, gathered: GatheredSpan): Promise<number> {
-  const bills = billsByDay(gathered);
-  const emptied = emptiedDays(context, gathered, bills);
-  for (const date of emptied) {
-    bills.delete(date);
-    gathered.problems.push(emptiedProblem(date));
-  }
+  const bills = billsByDay(context, gathered);
   const sourceAnswered = hasSamples(gathered);
   let saved = 0;
   for (const date of gathered.span) {
-    await setImmediate();
-    context.signal.throwIfAborted();
-    const usage = (gathered.usage.get(date) ?? []).map(wellFormedUsage);
-    for (const day of usage) gathered.problems.push(...day.problems);
-    const lines = bills.get(date);
-    if (!lines) continue;
-    try {
-      await saveDay(context, { gathered, date, lines, usage, sourceAnswered });
-      saved += 1;
-    } catch (cause) {
-      rethrowFatal(context, cause);
-      gathered.problems.push(unsavedProblem(date, cause));
-    }
+    const lines = bills.get(date) ?? null;
+    if ((await saveGuarded(context, { gathered, date, lines, sourceAnswered })) && lines) saved += 1;
   }
   return saved;
+}
+
+/** Stores what the metrics source said of days that have no bill: it may not remember until they have one. */
+export async function saveUsageAlone(context: TenantContext, gathered: GatheredSpan): Promise<void> {
+  for (const date of gathered.span) {
+    await saveGuarded(context, { gathered, date, lines: null, sourceAnswered: hasSamples(gathered) });
+  }
+}
+
+interface DayToSave {
+  readonly gathered: GatheredSpan;
+  readonly date: IsoDate;
+  /** Null when there is no bill that could be believed. */
+  readonly lines: readonly BillingLineItem[] | null;
+  readonly sourceAnswered: boolean;
+}
+
+async function saveGuarded(context: TenantContext, day: DayToSave): Promise<boolean> {
+  await setImmediate();
+  context.signal.throwIfAborted();
+  const { gathered, date, lines } = day;
+  const usage = (gathered.usage.get(date) ?? []).map(wellFormedUsage);
+  for (const { problems } of usage) gathered.problems.push(...problems);
+  try {
+    if (lines) await saveDay(context, { ...day, lines, usage });
+    else await saveUsage(context, { ...day, usage });
+    return true;
+  } catch (cause) {
+    rethrowFatal(context, cause);
+    gathered.problems.push(unsavedProblem(date, cause));
+    return false;
+  }
 }
 
 function unsavedProblem(date: IsoDate, cause: unknown): Problem {
@@ -64,99 +81,62 @@ function unsavedProblem(date: IsoDate, cause: unknown): Problem {
   return makeProblem('CB_LINE_INVALID', message, { severity: 'error', date });
 }
 
-/** Lines per day; a day that a batch could not bill is missing. */
-function billsByDay({ span, batches, problems }: GatheredSpan): Map<IsoDate, BillingLineItem[]> {
-  const bills = new Map<IsoDate, BillingLineItem[]>();
-  const broken = new Set<IsoDate>();
-  const complain = (found: readonly Problem[], days: readonly IsoDate[]): void => {
-    problems.push(...found);
-    for (const { severity, date } of found) {
-      if (severity === 'error') for (const day of date === null ? days : [date]) broken.add(day);
-    }
-  };
-  for (const batch of batches) {
-    const days = daysOf(batch.window);
-    complain(batch.problems, days);
-    for (const day of days) if (!bills.has(day)) bills.set(day, []);
-    complain(invalidLines(batch), days);
-    // A line that is not inside has held the days of its batch above.
-    for (const line of batch.lines.filter((inside) => isInside(inside, batch))) {
-      bills.get(isoDateOf(line.timestamp))?.push(wellFormedLine(line));
-    }
-  }
-  for (const [date, lines] of bills) complain(duplicateLines(date, lines), [date]);
-  for (const date of span) {
-    if (broken.has(date)) bills.delete(date);
-    else if (!bills.has(date)) complain([noBill(date)], [date]);
-  }
-  return bills;
-}
-
-/**
- * Days of which lines are known, when a source that restates brings not one line for any day it was asked about:
- * a bill that is gone altogether is more likely a fault than a restatement.
- */
-function emptiedDays(
-  context: TenantContext,
-  { span, states }: GatheredSpan,
-  bills: ReadonlyMap<IsoDate, readonly BillingLineItem[]>,
-): IsoDate[] {
-  if (context.regather || context.ecosystem.regather !== 'always') return [];
-  if ([...bills.values()].some((lines) => lines.length > 0)) return [];
-  return span.filter((date) => bills.has(date) && (states.get(date)?.lineCount ?? 0) > 0);
-}
-
-function emptiedProblem(date: IsoDate): Problem {
-  const message = `${date}: the source brings no line at all any more; what was stored stays`;
-  return makeProblem('CB_BILLING_GATHER', message, {
-    severity: 'error',
-    date,
-    fix: 'Check the credentials and the source. When the bill is really gone, run with --regather for these days.',
-  });
-}
-
-function noBill(date: IsoDate): Problem {
-  const message = `${date}: the source answered no bill for the day`;
-  return makeProblem('CB_BILLING_GATHER', message, { severity: 'error', date });
-}
-
 function hasSamples({ batches, usage }: GatheredSpan): boolean {
   for (const days of usage.values()) if (days.some(({ coverage }) => coverage.samplesSeen > 0)) return true;
   return batches.some(({ lines }) => lines.some(({ coverage }) => coverage && coverage.samplesSeen > 0));
 }
 
-interface DayToSave {
-  readonly gathered: GatheredSpan;
-  readonly date: IsoDate;
-  readonly lines: readonly BillingLineItem[];
+interface UsageToSave extends DayToSave {
   readonly usage: readonly UsageDay[];
-  readonly sourceAnswered: boolean;
 }
 
-async function saveDay(context: TenantContext, day: DayToSave): Promise<void> {
+interface BilledDayToSave extends UsageToSave {
+  readonly lines: readonly BillingLineItem[];
+}
+
+async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<void> {
   const { gathered, date } = day;
   const state = gathered.states.get(date);
   const lines = await mergeLines(context, day, state);
-  const usage = await mergeUsages(context, day, state);
-  const stale = [...lines.verdicts, ...usage.verdicts].filter(([, verdict]) => verdict === 'stale');
-  const kept = [...lines.verdicts, ...usage.verdicts].filter(([, verdict]) => verdict === 'kept');
-  const observed = newlyObserved(context, gathered.observed, day.usage);
+  const usage = await mergeUsages(context, day);
+  const verdicts = [...lines.verdicts, ...usage.verdicts];
+  const isStale = verdicts.some(([, verdict]) => verdict === 'stale');
+  const observed = newlyObserved(context, gathered.sightings, day.usage);
   await context.store.saveGatheredDay({
     date,
     lines: lines.lines,
     usage: usage.taken,
     observed,
     // With an answer to an earlier question the day is still to be asked.
-    gatherFingerprint: stale.length > 0 && state ? state.gatherFingerprint : context.gatherFingerprint,
-    complete: stale.length === 0 && isDayComplete(context, lines.lines, usage.summaries),
+    gatherFingerprint: isStale && state ? state.gatherFingerprint : context.gatherFingerprint,
+    complete: !isStale && isDayComplete(context, lines.lines, usage.summaries),
     gatheredAt: context.clock(),
   });
-  for (const { identityId } of observed) gathered.observed.add(identityId);
-  if (kept.length > 0) gathered.problems.push(keptProblem(date, kept));
-  if (stale.length > 0) gathered.problems.push(staleProblem(date, stale, day.sourceAnswered));
+  for (const { identityId } of observed) gathered.sightings.recorded.add(identityId);
+  complain(day, verdicts);
+}
+
+/** The stored bill stays; the day is asked again as if it had not been. */
+async function saveUsage(context: TenantContext, day: UsageToSave): Promise<void> {
+  const { gathered, date } = day;
+  const { taken, verdicts } = await mergeUsages(context, day);
+  // A failed answer tells nothing that could be forgotten.
+  const usage = taken.filter(({ outcome }) => outcome !== 'failed');
+  complain(day, verdicts);
+  if (usage.length === 0) return;
+  const observed = newlyObserved(context, gathered.sightings, day.usage);
+  await context.store.saveUsage({ date, usage, observed });
+  for (const { identityId } of observed) gathered.sightings.recorded.add(identityId);
 }
 
 type Verdicts = readonly (readonly [name: string, verdict: Verdict])[];
+
+function complain({ gathered, date, sourceAnswered }: DayToSave, verdicts: Verdicts): void {
+  const kept = verdicts.filter(([, verdict]) => verdict === 'kept');
+  const stale = verdicts.filter(([, verdict]) => verdict === 'stale');
+  if (kept.length > 0) gathered.problems.push(keptProblem(date, kept));
+  if (stale.length > 0) gathered.problems.push(staleProblem(date, stale, sourceAnswered));
+}
 
 function keptProblem(date: IsoDate, kept: Verdicts): Problem {
   const names = kept.map(([name]) => name).join(', ');
@@ -183,7 +163,7 @@ function staleProblem(date: IsoDate, stale: Verdicts, sourceAnswered: boolean): 
 
 async function mergeLines(
   context: TenantContext,
-  { date, lines }: DayToSave,
+  { date, lines }: BilledDayToSave,
   state: DateState | undefined,
 ): Promise<{ lines: readonly BillingLineItem[]; verdicts: Verdicts }> {
   // The vendor's own lines are never merged: only measured ones need what is stored.
@@ -208,12 +188,8 @@ interface MergedUsage {
   readonly verdicts: Verdicts;
 }
 
-async function mergeUsages(
-  context: TenantContext,
-  { date, usage }: DayToSave,
-  state: DateState | undefined,
-): Promise<MergedUsage> {
-  const summaries = new Map(state ? await context.store.usageCoverage(date) : []);
+async function mergeUsages(context: TenantContext, { date, usage }: UsageToSave): Promise<MergedUsage> {
+  const summaries = new Map(await context.store.usageCoverage(date));
   const taken: GatheredUsage[] = [];
   const verdicts: [string, Verdict][] = [];
   for (const day of usage) {
@@ -235,7 +211,7 @@ async function withStoredNames(
   { day, stored, definition }: { day: UsageDay; stored: UsageSummary | undefined; definition: string },
 ): Promise<UsageDay> {
   if (!context.wiring.asksWhoExists(day.queryKey) || stored?.definition !== definition) return day;
-  const before = (await context.store.loadDay(day.date))?.usage.get(day.queryKey);
+  const before = (await context.store.loadUsage(day.date)).get(day.queryKey);
   return before ? { ...day, totals: uniteTotals(day.totals, before) } : day;
 }
 
@@ -250,10 +226,10 @@ function isDayComplete(
   );
 }
 
-/** Days come in order, so a name that this run has recorded already is known from an earlier day. */
+/** Who is seen in a day's metrics, but for names whose sighting could add nothing. */
 function newlyObserved(
   context: TenantContext,
-  known: ReadonlySet<string>,
+  { recorded, ending }: Sightings,
   usage: readonly UsageDay[],
 ): Identity[] {
   const describe = context.ecosystem.identityFromUsage?.bind(context.ecosystem);
@@ -261,7 +237,7 @@ function newlyObserved(
   const names = new Set<string>();
   for (const { queryKey, totals } of usage) {
     if (!context.wiring.namesIdentities(queryKey)) continue;
-    for (const name of totals.identityIds) if (!known.has(name)) names.add(name);
+    for (const name of totals.identityIds) if (!recorded.has(name) || ending.has(name)) names.add(name);
   }
   return [...names].map((name) => describe(name));
 }

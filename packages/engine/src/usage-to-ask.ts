@@ -1,5 +1,4 @@
 import { dayWindow, type IsoDate, type UsageQuery, type Window } from '@chargeback/plugin-api';
-import type { DateState } from '@chargeback/storage';
 import type { TenantContext } from './tenant-context.ts';
 
 /** Queries to ask for consecutive days. */
@@ -12,16 +11,12 @@ export interface UsageQuestion {
  * What is to be asked of the metrics source for a span. A bill is restated inside its lookback, measurements
  * are not: a query whose stored answer is whole is not asked again.
  */
-export async function usageToAsk(
-  context: TenantContext,
-  states: ReadonlyMap<IsoDate, DateState>,
-  span: readonly IsoDate[],
-): Promise<UsageQuestion[]> {
+export async function usageToAsk(context: TenantContext, span: readonly IsoDate[]): Promise<UsageQuestion[]> {
   const { usageQueries } = context.wiring;
   if (!context.ecosystem.metrics || usageQueries.length === 0) return [];
   const questions: { keys: string; queries: readonly UsageQuery[]; window: Window }[] = [];
   for (const date of span) {
-    const queries = states.has(date) && !context.regather ? await missing(context, date) : usageQueries;
+    const queries = context.regather ? usageQueries : await missing(context, date);
     const keys = JSON.stringify(queries.map(({ key }) => key));
     const { start, end } = dayWindow(date);
     const last = questions.at(-1);

@@ -56,6 +56,27 @@ describe('the inventory that a calculation sees', () => {
     expect(await sharesOf(tenant, FEBRUARY)).toEqual({ ann: '56.0000' });
   });
 
+  it('ends whom the settings list no longer, also the last of a type, from then on', async () => {
+    const march = daysFrom('2026-02-28', 10);
+    tenant.world.settled = true;
+    tenant.world.identities = [{ ...identity('left'), identityType: 'team' }];
+    tenant.world.lines = daysOf(march).map((date) => line(date, '2'));
+    tenant.now = new Date('2026-03-02T12:00:00Z');
+    await tenant.run(daysFrom('2026-02-28', 2));
+    // Somebody whom only the metrics name is not the settings' to end.
+    tenant.world.usage = [usageDay('2026-03-01', { seen: 1 })];
+    tenant.world.identities = [];
+    await tenant.run(daysFrom('2026-02-28', 2));
+    tenant.now = new Date('2026-03-10T12:00:00Z');
+    await tenant.run(march);
+    const days = await Promise.all(
+      ['2026-02-28', '2026-03-06'].map((first) => sharesOf(tenant, daysFrom(first, 1))),
+    );
+    expect(days).toEqual([{ left: '2.0000' }, { seen: '2.0000' }]);
+    const problems = await tenant.withStore((store) => store.problems(march));
+    expect(problems.map(({ code }) => code)).not.toContain('CB_INVENTORY_EMPTY');
+  });
+
   it('does not change for past days when a thing ends or begins on a later one', async () => {
     tenant.world.lines = daysOf(FEBRUARY).map((date) => line(date, '2'));
     await tenant.run(FEBRUARY);

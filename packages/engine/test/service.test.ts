@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { daysOf } from '@chargeback/plugin-api';
+import { type ChargebackRow, daysOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf, runTenant, runTenants, type TenantRun } from '../src/index.ts';
 import { daysFrom, identity, line, resource, TestTenant, usageDay } from './support.ts';
@@ -178,7 +178,7 @@ describe('a tenant that runs for years', () => {
     expect(latest).toMatchObject({ date: '2026-02-05', reason: 'changed: inventory, settings' });
   });
 
-  it('calculates days anew on request, with fresh tries, and changes nothing that is right', async () => {
+  it('calculates days anew on request and changes nothing that is right', async () => {
     await tenant.run(DAYS);
     const before = await tenant.withStore((store) => store.dateStates(DAYS));
     const run = await tenant.run(daysFrom('2026-02-02', 2), { recalculate: true });
@@ -220,6 +220,30 @@ describe('a tenant that runs for years', () => {
     const known = await tenant.withStore((store) => store.identities(['a']));
     expect(known.get('a')?.deletedAt).toBeNull();
   });
+
+  it.each([1, -1])(
+    'ends in the same rows when the clock jumps by %i days in the middle of a run',
+    async (jump) => {
+      const days = daysFrom('2026-01-01', 40);
+      const lines = daysOf(days).map((date) => line(date, '30'));
+      const steady = await TestTenant.create(world({ lines }));
+      await steady.run(days);
+      tenant.world.lines = lines;
+      tenant.world.beforeBilling = () => {
+        tenant.now = new Date(tenant.now.getTime() + jump * 86_400_000);
+      };
+      expect((await tenant.run(days)).status).toBe('completed');
+      const rowsOf = (one: TestTenant) =>
+        one.withStore(async (store) => {
+          const rows: ChargebackRow[] = [];
+          for await (const chunk of store.rows(days, null)) rows.push(...chunk);
+          return rows;
+        });
+      expect(await rowsOf(tenant)).toEqual(await rowsOf(steady));
+      expect(await tenant.run(days)).toMatchObject({ status: 'completed', datesCalculated: 0 });
+      await steady.dispose();
+    },
+  );
 
   it('does not empty a database at once because a clock is wrong', async () => {
     tenant.minutesBetweenRuns = 0;

@@ -95,6 +95,8 @@ export interface World {
   resources: Resource[];
   listingProblems?: Problem[];
   identities: Identity[];
+  /** Whether the identities are the settings' own list. */
+  settled?: true;
   usage: UsageDay[];
   routes: ProductRoute[];
   regather: Ecosystem['regather'];
@@ -257,7 +259,11 @@ function ecosystemOf(world: World): Ecosystem {
       yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },
     async *identities() {
-      yield { authoritativeFor: ['principal'], identities: world.identities };
+      const { identities, settled } = world;
+      const own = [...new Set(identities.map(({ identityType }) => identityType))];
+      yield settled
+        ? { authoritativeFor: own, identities, settled }
+        : { authoritativeFor: ['principal'], identities };
     },
     metrics: {
       async *usage(queries, window) {

@@ -11,8 +11,6 @@ export interface WeightedRecipient {
 /** The share of one recipient, in ledger units. */
 export interface Share {
   readonly key: string;
-  /** That of the recipient. */
-  readonly weight: Weight;
   readonly units: bigint;
 }
 
@@ -46,7 +44,7 @@ export function splitByWeight(total: Money, recipients: readonly WeightedRecipie
 
   return sorted.map((recipient, index) => {
     const share = shares[index]! * UNITS_PER_QUANTUM + (index === first ? setAside : 0n);
-    return { key: recipient.key, weight: recipient.weight, units: share * sign };
+    return { key: recipient.key, units: share * sign };
   });
 }
 

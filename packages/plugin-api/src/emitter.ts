@@ -37,16 +37,36 @@ export interface EmissionBatch {
   readonly aggregation: Aggregation | null;
   /** In chunks, in the order of the columns; may be read once. */
   readonly rows: AsyncIterable<readonly ChargebackRow[]>;
+  /**
+   * Await it when everything is prepared, right before others can see the change: it rejects when another process
+   * has taken over the tenant, whose batches are newer, and the destination must then stay as it is.
+   */
+  readonly confirm: () => Promise<void>;
+  /** What was emitted of this period before, perhaps with other settings; null when nothing was. */
+  readonly previous: EmittedBatch | null;
 }
 
 /** Names a batch without its rows. */
-export type EmittedBatch = Pick<EmissionBatch, 'batchId' | 'period' | 'aggregation'>;
+export interface EmittedBatch {
+  readonly batchId: string;
+  readonly tenantId: string;
+  /** The day, or the month for monthly aggregation. */
+  readonly period: Window;
+  readonly aggregation: Aggregation | null;
+  /** What the receipt of the batch said; null when it said nothing. */
+  readonly mark: string | null;
+}
 
 /** What the destination confirms; compared with what was sent. */
 export interface EmissionReceipt {
   readonly rowCount: number;
   /** Ledger units by currency. */
   readonly totals: ReadonlyMap<Money['currency'], bigint>;
+  /**
+   * By what the batch can be recognized at the destination later, such as a digest: kept in the database and given
+   * back to `holds` and `withdraw`. Never a secret.
+   */
+  readonly mark?: string;
 }
 
 export interface Emitter {
@@ -59,6 +79,12 @@ export interface Emitter {
    * this method what was emitted once is taken to be there.
    */
   holds?(batch: EmittedBatch): Promise<boolean>;
+  /**
+   * Removes what it left for a batch, such as a day, when the aggregation was changed and `by`, such as the month, now
+   * shows the same costs: else they would stand at the destination twice. Leaves alone whatever is no longer as it
+   * was written. Without this method the old batch stays, and a warning is logged.
+   */
+  withdraw?(batch: EmittedBatch, by: EmittedBatch): Promise<void>;
   /**
    * Called at the end of every run, after its last batch and also when there was none: brings up to date what
    * shows several periods at once.

@@ -200,8 +200,8 @@ export const ERROR_CODES = {
   ),
   CB_METRICS_LABEL: entry(
     1,
-    'A series does not carry the label that names the identity or the resource.',
-    'Aggregate by that label: sum by (<label>) (…).',
+    'Series do not carry the label that names the identity or the resource. Where others do, their usage goes to UNALLOCATED.',
+    'Aggregate by that label: sum by (<label>) (…); or leave such series out: {<label>!=""}.',
   ),
   CB_METRICS_PARTIAL: entry(
     1,
@@ -304,6 +304,11 @@ export const ERROR_CODES = {
     1,
     'Dates lie further back than the vendor keeps bills.',
     'Lower lookback_days; what was stored stays.',
+  ),
+  CB_BILLING_LIFETIME: entry(
+    1,
+    'A bill names a resource for a time in which it did not exist, as its listing has it; the cost is retained.',
+    'Ask the vendor which is right. To allocate such lines whole, set partial_period: allocate_full.',
   ),
   CB_INVENTORY_GATHER: entry(
     1,

@@ -44,6 +44,11 @@ export interface IdentityBatch extends ListingBatch {
    * is known of them yet, so that what a listing said once stays.
    */
   readonly mentioned?: readonly Identity[];
+  /**
+   * The settings' own list, the only one there is: it is believed also where it is empty, and ends whoever was
+   * listed before under a type that it no longer names.
+   */
+  readonly settled?: true;
 }
 
 /** Receives what nobody can be given. Never deleted, never part of `tenant_period`. */

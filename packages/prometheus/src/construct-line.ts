@@ -109,7 +109,9 @@ function quantityOf(source: LineQuantity, estimate: boolean): { quantity: Decima
   // A mean over fewer instants already speaks for all of them.
   if (source.kind === 'held') return { quantity: gib.times(HOURS_PER_DAY), estimated: false };
   const { samplesExpected } = coverageOf(day);
-  const instants = day?.instants ?? 0;
+  const { value, instants } = day?.whole ?? { value: 0, instants: 0 };
   if (!estimate || instants === 0 || instants >= samplesExpected) return { quantity: gib, estimated: false };
-  return { quantity: gib.times(samplesExpected).dividedBy(instants), estimated: true };
+  const scaled = new Decimal(value).dividedBy(BYTES_PER_GIB).times(samplesExpected).dividedBy(instants);
+  // What lies in the other instants is not whole, but it was measured: never less than that.
+  return { quantity: Decimal.max(scaled, gib), estimated: true };
 }

@@ -44,9 +44,24 @@ export class DayGrid {
     }
   }
 
+  /** Of an answer that holds totals alone: every instant had a usable sample and none an unusable one. */
+  seeAll(): void {
+    this.#seen.fill(1);
+  }
+
   /** Instants of a day that had a usable sample and no unusable one: what the coverage counts. */
   seenOn(day: number): number {
     return this.#count(day, (instant) => this.#seen[instant] === 1 && this.#unusable[instant] === 0);
+  }
+
+  /** Whether any instant of a part of the span had something unusable. */
+  isSpoilt(from: number, to: number): boolean {
+    return this.#unusable.subarray(from, to).includes(1);
+  }
+
+  /** Whether any instant of a part of the span had a usable sample. */
+  isSeen(from: number, to: number): boolean {
+    return this.#seen.subarray(from, to).includes(1);
   }
 
   /** Instants of a day that had a usable sample, whatever else they had: what a mean is taken over. */

@@ -30,4 +30,5 @@ export {
   type RetryableFailure,
 } from './retrier.ts';
 export type { RangeSeries } from './scan-matrix.ts';
+export { createScrapeCoverage, type ScrapeCoverage, type ScrapeQuery } from './scrape-coverage.ts';
 export { staticIdentitiesSchema } from './static-identities-schema.ts';

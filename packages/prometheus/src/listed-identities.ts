@@ -1,4 +1,4 @@
-import type { Identity } from '@chargeback/plugin-api';
+import type { Identity, Metadata } from '@chargeback/plugin-api';
 import type { z } from 'zod';
 import type { staticIdentitiesSchema } from './static-identities-schema.ts';
 
@@ -10,8 +10,8 @@ export interface IdentityList {
   readonly default_team: string;
 }
 
-/** The identities listed in the configuration; they have always existed. `teamOf` is for those without a team. */
-export function listedIdentities(list: IdentityList, teamOf: (identityId: string) => string): Identity[] {
+/** The identities listed in the configuration; they have always existed. `teamOf` tells of those without a team. */
+export function listedIdentities(list: IdentityList, teamOf: (identityId: string) => Metadata): Identity[] {
   if (list.source === 'prometheus') return [];
   return list.static_identities.map(({ identity_id, identity_type, display_name, team }) => ({
     identityId: identity_id,
@@ -19,7 +19,7 @@ export function listedIdentities(list: IdentityList, teamOf: (identityId: string
     displayName: display_name ?? null,
     createdAt: null,
     deletedAt: null,
-    metadata: { team: team ?? teamOf(identity_id) },
+    metadata: team ? { team } : teamOf(identity_id),
   }));
 }
 

@@ -1,10 +1,11 @@
 import { compareKeys } from '@chargeback/money';
 import {
+  type Coverage,
   isComplete,
   type IsoDate,
   type Logger,
-  makeProblem,
   type MetricsSource,
+  UNALLOCATED,
   type UsageDay,
   type UsageQuery,
   type UsageTotals,
@@ -14,19 +15,27 @@ import type { MetricsConnection } from './connection.ts';
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
-import { dayIndexOf, type DaySpan } from './plan-range.ts';
+import { namelessOf, namelessProblem, type NamelessSeries } from './nameless-series.ts';
+import type { DaySpan } from './plan-range.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import {
   coverageOf,
-  missingLabel,
   type DayProblem,
   failureProblem,
   rejectedProblems,
   warningProblems,
 } from './span-problems.ts';
+import {
+  type DayScrapes,
+  type ScrapeCoverage,
+  seenOf,
+  stepScrapes,
+  type StepScrapes,
+  wholeSteps,
+} from './scrape-coverage.ts';
 import { createSubquerySupport } from './subquery-support.ts';
 import { type AnsweredSpan, walkDays } from './walk-days.ts';
-import { walkSummedDays } from './walk-summed-days.ts';
+import { type SummingServer, walkSummedDays } from './walk-summed-days.ts';
 
 const SECONDS_PER_DAY = 86_400;
 
@@ -37,51 +46,69 @@ export interface MetricsSourceOptions {
   readonly dailySubqueries?: MetricsConnection['daily_subqueries'];
   /** Hears why a server does not add up. */
   readonly logger: Logger;
+  /**
+   * Says at which instants the sources were scraped. Then the coverage of a query that expects `any_instant` is
+   * that of the scrapes: an instant without a sample is no outage, and an outage is not the absence of usage.
+   */
+  readonly scrapes?: ScrapeCoverage;
 }
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
-export function createMetricsSource(
-  client: PrometheusClient,
-  { concurrency, dailySubqueries = 'off', logger }: MetricsSourceOptions,
-): MetricsSource {
-  const server = { client, logger, support: createSubquerySupport(client, logger) };
-  const walk: Walk = (query, range) =>
-    dailySubqueries === 'auto' && query.stepSeconds < SECONDS_PER_DAY
-      ? walkSummedDays(server, query, range)
-      : walkDays(client, query, range);
+export function createMetricsSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
+  const { dailySubqueries = 'off', logger, scrapes } = options;
+  const summing = dailySubqueries === 'auto';
+  const server = { client, logger, support: createSubquerySupport(client, logger), summing };
   return {
     usage(queries, window, signal) {
-      const answers = queries.map((query) => usageOf(query, walk(query, { window, signal })));
-      return mergeInOrderOfArrival(answers, concurrency);
+      const range = { window, signal, ...(scrapes ? { scrapes } : {}) };
+      const answers = queries.map((query) => usageOf(server, query, range));
+      return mergeInOrderOfArrival(answers, options.concurrency);
     },
   };
 }
 
-type Walk = (
-  query: UsageQuery,
-  range: { window: Window; signal: AbortSignal },
-) => AsyncIterable<AnsweredSpan>;
+interface UsageRange {
+  readonly window: Window;
+  readonly signal: AbortSignal;
+  readonly scrapes?: ScrapeCoverage;
+}
 
-async function* usageOf(query: UsageQuery, spans: AsyncIterable<AnsweredSpan>): AsyncGenerator<UsageDay> {
+async function* usageOf(
+  server: SummingServer & { readonly summing: boolean },
+  query: UsageQuery,
+  range: UsageRange,
+): AsyncGenerator<UsageDay> {
+  const { scrapes, window, signal } = range;
+  const spans =
+    server.summing && query.stepSeconds < SECONDS_PER_DAY
+      ? walkSummedDays(server, query, range)
+      : walkDays(server.client, query, range);
   for await (const answered of spans) {
-    const { span, answer, error } = answered;
-    if (answer) yield* answeredDays(query, answered);
-    else
-      for (const date of span.days)
-        yield failedDay(query, span.perDay, failureProblem(error, date, query.key));
+    if (answered.answer) {
+      const days = await scrapes?.days(window, signal);
+      yield* answeredDays(query, answered, scrapes && days ? { coverage: scrapes, days } : null);
+    } else {
+      const { span, error } = answered;
+      for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
+    }
   }
+}
+
+interface KnownScrapes {
+  readonly coverage: ScrapeCoverage;
+  readonly days: ReadonlyMap<IsoDate, DayScrapes>;
 }
 
 function expectedOf({ expects }: UsageQuery, perDay: number): number {
   return expects === 'any_instant' ? 1 : perDay;
 }
 
-function failedDay(query: UsageQuery, perDay: number, problem: DayProblem): UsageDay {
+function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): UsageDay {
   return {
     date: problem.date,
     queryKey: query.key,
     totals: { resourceIds: query.resourceLabel === null ? null : [], identityIds: [], values: [] },
-    coverage: { samplesSeen: 0, samplesExpected: expectedOf(query, perDay) },
+    coverage: { samplesSeen: 0, samplesExpected: expectedOf(query, span.perDay) },
     outcome: 'failed',
     problems: [problem],
   };
@@ -89,52 +116,77 @@ function failedDay(query: UsageQuery, perDay: number, problem: DayProblem): Usag
 
 function* answeredDays(
   query: UsageQuery,
-  { span, answer: { series, warnings }, instantsEach = 1 }: Exclude<AnsweredSpan, { answer: null }>,
+  { span, answer: { series, warnings }, summed }: Exclude<AnsweredSpan, { answer: null }>,
+  scrapes: KnownScrapes | null,
 ): Iterable<UsageDay> {
-  const expected = expectedOf(query, span.perDay * instantsEach);
   const grid = new DayGrid(span);
-  const missing = missingLabels(query, series, span);
+  if (summed) grid.seeAll();
   const totals = addUp(query, series, grid);
+  const nameless = namelessOf(query, series, grid);
   for (const [day, date] of span.days.entries()) {
-    const label = missing[day];
-    if (label !== undefined) {
-      yield failedDay(query, span.perDay * instantsEach, labelProblem(query, label, date));
+    const without = nameless[day]!;
+    const problem = namelessProblem(query, without, date);
+    if (problem?.severity === 'error') {
+      yield failedDay(query, span, problem);
       continue;
     }
-    const coverage = coverageOf(grid.seenOn(day) * instantsEach, expected, warnings);
+    const known = scrapes?.days.get(date);
+    const scraped =
+      scrapes && known ? stepsOf(query, { coverage: scrapes.coverage, day: known, date }) : null;
+    const seen = instantsSeen(query, grid, { day, scraped });
+    const coverage = placed(coverageOf(seen.seen, seen.expected, warnings), without);
     yield {
       date,
       queryKey: query.key,
-      totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) * instantsEach }),
+      totals: columnsOf(query, totals, { day, instants: grid.usableOn(day) }),
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
-      problems: [...rejectedProblems(grid, day, query.key), ...warningProblems(warnings, date, query.key)],
+      problems: [
+        ...(scraped?.failure ? [scraped.failure] : []),
+        ...rejectedProblems(grid, day, query.key),
+        ...(problem ? [problem] : []),
+        ...warningProblems(warnings, date, query.key),
+      ],
     };
   }
 }
 
-/** For each day the label that a series with samples on it lacks: its usage could be attributed to nobody. */
-function missingLabels(
-  query: UsageQuery,
-  series: readonly RangeSeries[],
-  span: DaySpan,
-): (string | undefined)[] {
-  const missing: (string | undefined)[] = span.days.map(() => undefined);
-  for (const { labels, times } of series) {
-    const label = missingLabel(query, labels);
-    if (label === undefined) continue;
-    for (const time of times) {
-      const day = dayIndexOf(span, time);
-      if (day >= 0 && day < missing.length) missing[day] ??= label;
-    }
-  }
-  return missing;
+/** A query that is asked once a day goes by the scrapes of the steps that it looks back over. */
+function stepsOf(
+  { stepSeconds, reduce }: UsageQuery,
+  { coverage, day, date }: { coverage: ScrapeCoverage; day: DayScrapes; date: IsoDate },
+): StepScrapes | null {
+  const seconds = Math.min(stepSeconds, coverage.query.stepSeconds);
+  const kind = reduce === 'sum' ? 'moved' : 'held';
+  return stepScrapes(coverage, day, { stepSeconds: seconds, kind, date });
 }
 
-function labelProblem({ key }: UsageQuery, label: string, date: IsoDate): DayProblem {
-  const message = `${key}: a series does not carry the label ${label}`;
-  const fix = `Aggregate by it in the query: sum by (${label}) (…).`;
-  return { ...makeProblem('CB_METRICS_LABEL', message, { severity: 'error', path: key, fix }), date };
+function instantsSeen(
+  query: UsageQuery,
+  grid: DayGrid,
+  { day, scraped }: { day: number; scraped: StepScrapes | null },
+): { seen: number; expected: number } {
+  const { perDay } = grid.span;
+  if (!scraped) return { seen: grid.seenOn(day), expected: expectedOf(query, perDay) };
+  const whole = wholeSteps(grid, scraped, { day, quiet: query.expects === 'any_instant' });
+  if (whole.length > perDay) return { seen: showsTheDay(whole) ? perDay : 0, expected: perDay };
+  return { seen: seenOf(whole, grid.usableOn(day) > 0), expected: whole.length };
+}
+
+/**
+ * For a query that looks back over many steps, such as who was there that day: a gap hides only what was there in
+ * the gap alone, but a day whose end has not come in yet, or most of which is missing, is still to be asked.
+ */
+function showsTheDay(whole: Uint8Array): boolean {
+  return whole.at(-1) === 1 && whole.reduce((count, one) => count + one, 0) * 2 >= whole.length;
+}
+
+/** What no resource can be given is missing from one of them, and nobody knows which: the day is not whole. */
+function placed(coverage: Coverage, { misplaced }: NamelessSeries): Coverage {
+  const { samplesSeen, samplesExpected } = coverage;
+  return misplaced > 0
+    ? { samplesSeen: Math.min(samplesSeen, samplesExpected - 1), samplesExpected }
+    : coverage;
 }
 
 interface KeyedSums {
@@ -143,13 +195,13 @@ interface KeyedSums {
   readonly sums: DaySums;
 }
 
-/** Totals per resource and identity, in code-unit order of both. */
+/** Totals per resource and identity, in code-unit order of both; UNALLOCATED stands for a name that is missing. */
 function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid): KeyedSums[] {
   const { days, perDay } = grid.span;
   const byKey = new Map<string, KeyedSums>();
   for (const one of series) {
-    const identityId = one.labels[query.identityLabel] ?? '';
-    const resourceId = query.resourceLabel === null ? null : (one.labels[query.resourceLabel] ?? '');
+    const identityId = one.labels[query.identityLabel] || UNALLOCATED;
+    const resourceId = query.resourceLabel === null ? null : one.labels[query.resourceLabel] || UNALLOCATED;
     const key = resourceId === null ? identityId : `${resourceId}\u0000${identityId}`;
     let keyed = byKey.get(key);
     if (!keyed) {

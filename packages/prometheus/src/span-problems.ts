@@ -5,7 +5,6 @@ import {
   makeProblem,
   type Problem,
   problemOf,
-  type UsageQuery,
 } from '@chargeback/plugin-api';
 import type { DayGrid } from './day-grid.ts';
 
@@ -36,13 +35,4 @@ export function warningProblems(warnings: readonly string[], date: IsoDate, key:
 export function coverageOf(seen: number, expected: number, warnings: readonly string[]): Coverage {
   const most = warnings.length > 0 ? expected - 1 : expected;
   return { samplesSeen: Math.min(seen, most), samplesExpected: expected };
-}
-
-/** The label that usage is attributed by and that a series does not carry. */
-export function missingLabel(
-  { identityLabel, resourceLabel }: Pick<UsageQuery, 'identityLabel' | 'resourceLabel'>,
-  labels: Readonly<Record<string, string>>,
-): string | undefined {
-  const needed = resourceLabel === null ? [identityLabel] : [identityLabel, resourceLabel];
-  return needed.find((name) => !labels[name]);
 }

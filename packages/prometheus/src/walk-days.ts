@@ -34,8 +34,8 @@ export type AnsweredSpan =
       readonly span: DaySpan;
       readonly answer: RangeAnswer;
       readonly error: null;
-      /** Sampling instants of the query that one instant of the span stands for; default: itself. */
-      readonly instantsEach?: number;
+      /** Each series has one sample, its total of the day, and every instant had a usable sample of the query. */
+      readonly summed?: boolean;
     }
   | { readonly span: DaySpan; readonly answer: null; readonly error: ChargebackError };
 

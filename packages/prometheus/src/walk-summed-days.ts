@@ -17,7 +17,6 @@ import { sampleCount } from './day-grid.ts';
 import { dayIndexOf, DayWalk, type DaySpan, windowOf } from './plan-range.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import type { RangeAnswer } from './range-answer.ts';
-import { missingLabel } from './span-problems.ts';
 import type { SubquerySupport } from './subquery-support.ts';
 import { type AnsweredSpan, askSpan, isTooMuch, walkDays } from './walk-days.ts';
 
@@ -140,7 +139,7 @@ class SummedSource {
       if (answer === null) continue;
       yield* this.#sampleBySample(span, firstLeft, index);
       firstLeft = index + 1;
-      yield { span: day, answer, error: null, instantsEach: span.perDay };
+      yield { span: day, answer, error: null, summed: census.whole };
     }
     yield* this.#sampleBySample(span, firstLeft, span.days.length);
     return null;
@@ -164,7 +163,7 @@ class SummedSource {
         answer.warnings.length === 0 &&
         fitsCensus(answer.series, census, midnight) &&
         // Adding up takes a metric's name away.
-        answer.series.every(({ labels }) => missingLabel(this.#query, labels) === undefined);
+        answer.series.every(({ labels }) => isNamed(this.#query, labels));
       return fits ? answer : null;
     } catch (cause) {
       this.#signal.throwIfAborted();
@@ -191,12 +190,14 @@ class SummedSource {
 
 const NOTHING: RangeAnswer = { series: [], warnings: [] };
 
-/** One day of a span as a span of one instant, its end. */
-function dayOf(span: DaySpan, index: number): DaySpan {
-  return {
-    days: span.days.slice(index, index + 1),
-    start: span.start + index * SECONDS_PER_DAY,
-    stepSeconds: SECONDS_PER_DAY,
-    perDay: 1,
-  };
+function isNamed(
+  { identityLabel, resourceLabel }: UsageQuery,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return Boolean(labels[identityLabel]) && (resourceLabel === null || Boolean(labels[resourceLabel]));
+}
+
+/** One day of a span. */
+function dayOf({ days, start, ...grid }: DaySpan, index: number): DaySpan {
+  return { ...grid, days: days.slice(index, index + 1), start: start + index * SECONDS_PER_DAY };
 }

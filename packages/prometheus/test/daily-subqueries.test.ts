@@ -11,6 +11,13 @@ const isTotal = ({ query }: Request): boolean => /^(sum|max)_over_time\(\(\n/.te
 const isCensus = ({ query }: Request): boolean => query?.includes('>= bool 0') === true;
 const isProbe = ({ query }: Request): boolean => query?.includes('vector(time())') === true;
 
+/** A server's answer of one sample, at the end of the fourth day. */
+const answerOf = (value: string): string => {
+  const midnight = Date.parse('2026-02-05T00:00:00Z') / 1000;
+  const result = [{ metric: {}, values: [[midnight, value]] }];
+  return JSON.stringify({ status: 'success', data: { resultType: 'matrix', result } });
+};
+
 describe('totals that the server adds up', () => {
   it.each([true, false])('are those of the samples, with ranges closed: %s', async (closedRanges) => {
     const { client, fetch } = simulated({ metrics: [busy()] }, { closedRanges });
@@ -196,7 +203,9 @@ describe('a server that does not add up', () => {
     const value = careless();
     expect(divisor).toBeGreaterThanOrEqual(3);
     const other = simulated({ metrics: [busy()] });
-    other.fetch.setFaults([{ when: isProbe, effect: { kind: 'values', value } }]);
+    other.fetch.setFaults([
+      { when: isProbe, effect: { kind: 'status', status: 200, body: answerOf(value) } },
+    ]);
     const { bySample, summed, reasons } = await bothWays(other.client, days('2026-02-01', 4), usageQuery());
     expect(summed).toEqual(bySample);
     expect(other.fetch.requests.filter(isTotal)).toEqual([]);

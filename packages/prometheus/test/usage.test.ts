@@ -119,23 +119,72 @@ describe('usage', () => {
     expect(day!.problems[0]!.fix).toContain('sum by (principal)');
   });
 
-  it('fails only the days on which a series without the label has samples', async () => {
+  it('gives the usage of series without a name to UNALLOCATED, on their days only, and says how many', async () => {
     const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
     const server = await serve(() => ({
       text: matrix([
         { metric: { principal: 'a' }, values: hourly(start, 72) },
         // The end of the first day is still its own; the second day holds the rest.
-        { metric: { principal: '' }, values: hourly(start + 86_400, 3) },
+        { metric: { principal: '' }, values: hourly(start + 86_400, 3, () => '5') },
+        { metric: {}, values: hourly(start + 86_400, 1, () => '2') },
       ]),
     }));
     const answered = await usageOf(clientFor(server.url).client, days('2026-02-03', 3), usageQuery());
     await server.stop();
-    expect(answered.map(({ outcome }) => outcome)).toEqual(['complete', 'failed', 'complete']);
+    expect(answered.map(({ outcome }) => outcome)).toEqual(['complete', 'complete', 'complete']);
+    expect(answered.map(totalsOf)).toEqual([{ a: 24 }, { UNALLOCATED: 17, a: 24 }, { a: 24 }]);
     expect(answered.map(({ problems }) => problems.map(({ date }) => date))).toEqual([
       [],
       ['2026-02-04'],
       [],
     ]);
+    expect(answered[1]!.problems[0]).toMatchObject({
+      code: 'CB_METRICS_LABEL',
+      severity: 'warning',
+      message: 'bytes: the usage of 2 series without the label principal goes to UNALLOCATED',
+    });
+  });
+
+  it('lets a nameless series of one resource touch no other resource', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({
+      text: matrix([
+        { metric: { cluster: 'c1', principal: 'a' }, values: hourly(start, 24) },
+        { metric: { cluster: 'c2' }, values: hourly(start, 24) },
+      ]),
+    }));
+    const query = usageQuery({ resourceLabel: 'cluster' });
+    const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), query);
+    await server.stop();
+    expect(day).toMatchObject({
+      outcome: 'complete',
+      totals: { resourceIds: ['c1', 'c2'], identityIds: ['a', 'UNALLOCATED'], values: [24, 24] },
+    });
+  });
+
+  it('keeps what no resource can be given, and does not call the day whole because of it', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const nowhere = (value: string) => [
+      { metric: { cluster: 'c1', principal: 'a' }, values: hourly(start, 48) },
+      { metric: { principal: 'b' }, values: hourly(start, 24, () => value) },
+    ];
+    const query = usageQuery({ resourceLabel: 'cluster' });
+    const ask = async (value: string) => {
+      const server = await serve(() => ({ text: matrix(nowhere(value)) }));
+      const answered = await usageOf(clientFor(server.url).client, days('2026-02-03', 2), query);
+      await server.stop();
+      return answered;
+    };
+    const [touched, whole] = await ask('3');
+    expect(touched).toMatchObject({
+      outcome: 'partial',
+      coverage: { samplesSeen: 23, samplesExpected: 24 },
+      totals: { resourceIds: ['UNALLOCATED', 'c1'], identityIds: ['b', 'a'], values: [72, 24] },
+      problems: [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
+    });
+    expect(whole).toMatchObject({ outcome: 'complete', problems: [] });
+    // Nothing moved, nothing lost.
+    expect((await ask('0'))[0]).toMatchObject({ outcome: 'complete', problems: [{ severity: 'warning' }] });
   });
 
   it('sets samples aside whose sum would not stay finite', async () => {

@@ -9,6 +9,18 @@ export interface ObservedLifetime extends Lifetime {
   readonly observed: boolean;
 }
 
+/** A lifetime that listings tell of. */
+export interface ListedLifetime extends Lifetime {
+  /** When a listing named the thing last. */
+  readonly lastSeenAt: number;
+}
+
+/** What a listing says of a thing. */
+export interface Listed extends Lifetime {
+  /** Since when the thing exists by that: an end before then may be true, a later one is refuted. */
+  readonly vouchedFrom: number;
+}
+
 /** Which stored lifetime to overwrite (`index`, ascending order) or, when null, to add. */
 export interface Placement {
   readonly index: number | null;
@@ -17,13 +29,18 @@ export interface Placement {
 
 /**
  * Where a listed thing belongs among its stored lifetimes (ascending). The listing's word counts for the
- * latest one; a thing that was deleted and is listed again begins a new lifetime, so that its past stays.
+ * latest one; a thing that was deleted and is listed again begins a new lifetime, so that its past stays. One
+ * that a listing only missed goes on to exist: nothing of the time between is cut out.
  */
-export function placeListed(stored: readonly Lifetime[], listed: Lifetime, seenAt: number): Placement {
+export function placeListed(
+  stored: readonly ListedLifetime[],
+  { vouchedFrom, ...listed }: Listed,
+  seenAt: number,
+): Placement {
   const last = stored.at(-1);
   if (!last) return { index: null, lifetime: listed };
   const returned = last.deletedAt !== null && (listed.deletedAt === null || isAfter(listed, last.deletedAt));
-  if (returned) {
+  if (returned && !wasMissed(last, vouchedFrom)) {
     const createdAt = isAfter(listed, last.deletedAt!) ? listed.createdAt : Math.max(seenAt, last.deletedAt!);
     return { index: null, lifetime: { createdAt, deletedAt: listed.deletedAt } };
   }
@@ -33,6 +50,14 @@ export function placeListed(stored: readonly Lifetime[], listed: Lifetime, seenA
   const createdAt = isAfter(listed, previousEnd) ? listed.createdAt : last.createdAt;
   const old = listed.deletedAt !== null && createdAt !== null && listed.deletedAt <= createdAt;
   return { index, lifetime: { createdAt, deletedAt: old ? last.deletedAt : listed.deletedAt } };
+}
+
+/**
+ * Whether the end was concluded from a listing that did not name the thing, and is refuted. An end that the source
+ * stated is not later than the listing that stated it.
+ */
+function wasMissed({ deletedAt, lastSeenAt }: ListedLifetime, vouchedFrom: number): boolean {
+  return deletedAt !== null && deletedAt > lastSeenAt && vouchedFrom < deletedAt;
 }
 
 /** Null when the sighting adds nothing to what is stored (ascending). */

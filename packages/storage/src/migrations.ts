@@ -16,7 +16,16 @@ export interface Migration {
 }
 
 /** Forward only, in order of name; a name that was released never changes its content. */
-export const MIGRATIONS: readonly Migration[] = [{ name: '0001-initial', up: createInitialSchema }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: '0001-initial', up: createInitialSchema },
+  { name: '0002-marks-and-pruning', up: addMarksAndPruning },
+];
+
+/** What an emitter recognizes its batch by, and up to which day retention has removed. */
+async function addMarksAndPruning(tables: Tables): Promise<void> {
+  await tables.addColumn('emissions', 'mark', 'text');
+  await tables.addColumn('tenant_state', 'pruned_before', 'integer');
+}
 
 /** Names of the migrations that a database has. */
 export const MIGRATION_TABLE = 'kysely_migration';

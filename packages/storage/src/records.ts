@@ -23,7 +23,13 @@ export interface EmissionRecord {
   readonly aggregation: Aggregation | null;
   /** Batch id of the last emission that succeeded; null when none has. */
   readonly batchId: string | null;
-  readonly status: 'emitted' | 'failed';
+  /** What the emitter recognizes that batch by at the destination; null when it said nothing. */
+  readonly mark: string | null;
+  /**
+   * `closed`: retention has removed a part of the period, so it is emitted no more. `withdrawn`: batches of another
+   * aggregation show what it showed.
+   */
+  readonly status: 'emitted' | 'failed' | 'closed' | 'withdrawn';
   /** Tries since the last success, this one included. */
   readonly attempts: number;
   readonly emittedAt: Date;
@@ -53,7 +59,12 @@ export interface TenantState {
   readonly suspendedBecause: string | null;
   /** When the worker means to run next; null when none does. */
   readonly nextRunAt: Date | null;
+  /** Retention has removed days before this one; null when it has removed none. */
+  readonly prunedBefore: IsoDate | null;
 }
+
+/** What is set from outside: what retention removed only a removal says. */
+export type TenantStateChange = Partial<Omit<TenantState, 'prunedBefore'>>;
 
 /** Exact sums of one day in one currency, in ledger units. */
 export interface RevisionTotals {

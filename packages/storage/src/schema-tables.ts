@@ -70,6 +70,11 @@ export class Tables {
     if (cut) await this.index(`${name}__day`, options.partitionIndex!);
   }
 
+  /** A column of rows that are there is null. */
+  async addColumn(table: string, name: string, type: 'integer' | 'real' | 'text'): Promise<void> {
+    await this.database.schema.alterTable(table).addColumn(name, this.#type(type)).execute();
+  }
+
   async index(name: string, columns: readonly string[], unique = false): Promise<void> {
     const table = name.slice(0, name.indexOf('__'));
     const index = this.database.schema

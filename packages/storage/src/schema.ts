@@ -32,6 +32,8 @@ export interface TenantStateTable {
   suspended_at: number | null;
   suspended_because: string | null;
   next_run_at: number | null;
+  /** Day. */
+  pruned_before: number | null;
 }
 
 /** Sums are texts of integers: the sum of a day may be larger than what an integer column holds. */
@@ -204,6 +206,7 @@ export interface EmissionTable {
   day: number;
   aggregation: string | null;
   batch_id: string | null;
+  mark: string | null;
   status: string;
   attempts: number;
   emitted_at: number;

@@ -43,6 +43,7 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from './records.ts';
 
 /** One entry for each lifetime, in order of id and then of time: what was deleted and came back has two. */
@@ -66,6 +67,9 @@ export interface GatheredDay {
   readonly complete: boolean;
   readonly gatheredAt: Date;
 }
+
+/** What is known of a day that has no bill yet, or keeps the one it has. */
+export type DayUsage = Pick<GatheredDay, 'date' | 'usage' | 'observed'>;
 
 /** `gathered`: inputs stored, not calculated. `held`: calculated in part. `calculated`: every line has its rows. */
 export type DateStateName = 'gathered' | 'held' | 'calculated';
@@ -212,6 +216,8 @@ export interface Store extends AsyncDisposable {
   loadLifetimes(window: Window): Promise<Lifetimes>;
 
   saveGatheredDay(day: GatheredDay): Promise<DateState>;
+  /** Writes usage of a day whose bill is still to come. A bill that is stored stays, and is calculated again. */
+  saveUsage(day: DayUsage): Promise<void>;
   /** States of the days that have inputs, ascending. */
   dateStates(window: Window): Promise<DateState[]>;
   /** The first day that has inputs; null when none has. */
@@ -222,30 +228,39 @@ export interface Store extends AsyncDisposable {
   loadLines(date: IsoDate): Promise<readonly BillingLineItem[]>;
   /** Ids of the resources that the day's bill names. */
   lineResources(date: IsoDate): Promise<readonly string[]>;
+  /** Stored usage of a day by query, also when the day has no bill. */
+  loadUsage(date: IsoDate): Promise<ReadonlyMap<string, StoredUsage>>;
   /** Coverage of each stored query of a day, without its rows. */
   usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, UsageSummary>>;
   saveCalculatedDay(day: CalculatedDay): Promise<void>;
 
   /** Days whose rows were replaced, newest revision first. */
   revisions(window: Window): Promise<DateRevision[]>;
-  /** Forgets the failed tries of lines of these days. */
-  forgetAttempts(dates: readonly IsoDate[]): Promise<void>;
 
   /**
    * Takes the tenant's lease or prolongs it and returns null, or returns the lease of another holder. From then
-   * on days are written only while the lease is held: else `CB_STORAGE_LEASE`, and nothing is written.
+   * on this store writes only while it holds the lease: else `CB_STORAGE_LEASE`, and nothing is written. What
+   * never took a lease, such as a command of the operator, writes without one.
    */
   acquireLease(request: LeaseRequest): Promise<Lease | null>;
+  /**
+   * Prolongs the lease taken through this store. Rejects with `CB_STORAGE_LEASE` once another has taken it,
+   * also when that one has given it back since: what this store's user knows is then out of date.
+   */
+  renewLease(now: Date): Promise<void>;
   releaseLease(holder: string): Promise<void>;
   /** Whoever holds it, expired or not. */
   lease(): Promise<Lease | null>;
   tenantState(): Promise<TenantState>;
   /** Changes the fields named. */
-  saveTenantState(change: Partial<TenantState>): Promise<void>;
+  saveTenantState(change: TenantStateChange): Promise<void>;
 
   /** What lies before a day. */
   countPrunable(before: IsoDate): Promise<PruneCounts>;
-  /** Removes the oldest day before `before` with all that belongs to it; false when there is none. */
+  /**
+   * Removes the oldest day before `before` with all that belongs to it, and remembers that days up to it are gone;
+   * false when there is none.
+   */
   pruneOldestDay(before: IsoDate): Promise<boolean>;
   /** Removes runs, emissions, problems and inventory that ended before a day, and names that nothing uses. */
   pruneRest(before: IsoDate): Promise<void>;

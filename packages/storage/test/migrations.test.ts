@@ -9,12 +9,13 @@ import { saveDay, totalsOf } from './days.ts';
 import { optionsIn, temporaryFolder } from './temporary-store.ts';
 
 const OWNER = { ecosystem: 'test-ecosystem', tenantId: 'tenant-1' };
+const NAMES = MIGRATIONS.map(({ name }) => name);
 const ADDED: Migration = {
-  name: '0002-added',
+  name: '1002-added',
   up: (tables) => tables.create('added', { id: 'key', what: 'text!' }),
 };
 const BROKEN: Migration = {
-  name: '0003-broken',
+  name: '1003-broken',
   up: async (tables) => {
     await tables.create('half_made', { id: 'key' });
     await tables.index('no_such_table__x', ['x']);
@@ -52,8 +53,8 @@ describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations
     }
     const error = await openKnowing(options, [...MIGRATIONS, ADDED, BROKEN]).catch((cause: unknown) => cause);
     expect(error).toMatchObject({ code: 'CB_STORAGE_MIGRATION' });
-    expect((error as Error).message).toContain('0003-broken');
-    expect((await storageStatus(options)).executed).toEqual(['0001-initial']);
+    expect((error as Error).message).toContain('1003-broken');
+    expect((await storageStatus(options)).executed).toEqual(NAMES);
     {
       await using store = await openStore(options);
       expect(await totalsOf(store)).toEqual({ x: 1n });
@@ -61,6 +62,20 @@ describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations
     await openKnowing(options, [...MIGRATIONS, ADDED]);
     await expect(openStore(options)).rejects.toMatchObject({ code: 'CB_STORAGE_VERSION' });
     await expect(storageStatus(options)).rejects.toMatchObject({ code: 'CB_STORAGE_VERSION' });
+  });
+
+  it('bring a database of any earlier version up to date, which then takes what the newest does', async () => {
+    for (let count = 1; count < MIGRATIONS.length; count += 1) {
+      const options = await place(database);
+      await openKnowing(options, MIGRATIONS.slice(0, count));
+      expect((await storageStatus(options)).pending).toEqual(NAMES.slice(count));
+      await using store = await openStore(options);
+      await saveDay(store, '2026-02-01', { x: 1n });
+      expect(await totalsOf(store)).toEqual({ x: 1n });
+      expect(await store.pruneOldestDay('2026-02-02')).toBe(true);
+      expect((await store.tenantState()).prunedBefore).toBe('2026-02-02');
+      expect((await storageStatus(options)).executed).toEqual(NAMES);
+    }
   });
 
   it('are run once when several open a new version at once', async () => {
@@ -74,10 +89,10 @@ describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations
   it('are pending before the first opening, which a look does not do', async () => {
     const options = await place(database);
     const status = await storageStatus(options);
-    expect([status.executed, status.pending, status.owner]).toEqual([[], ['0001-initial'], null]);
+    expect([status.executed, status.pending, status.owner]).toEqual([[], NAMES, null]);
     expect((await storageStatus(options)).executed).toEqual([]);
     await (await openStore(options))[Symbol.asyncDispose]();
     const after = await storageStatus(options);
-    expect([after.executed, after.pending, after.owner]).toEqual([['0001-initial'], [], OWNER]);
+    expect([after.executed, after.pending, after.owner]).toEqual([NAMES, [], OWNER]);
   });
 });

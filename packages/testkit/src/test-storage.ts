@@ -2,6 +2,7 @@ import { testGatheredDays } from './storage-suite/gathered-days.ts';
 import { testInventory } from './storage-suite/inventory.ts';
 import { testCoordination } from './storage-suite/coordination.ts';
 import { testJournal } from './storage-suite/journal.ts';
+import { testLeases } from './storage-suite/leases.ts';
 import { testReconciliation } from './storage-suite/reconciliation.ts';
 import { testResults } from './storage-suite/results.ts';
 import { testRows } from './storage-suite/rows.ts';
@@ -21,5 +22,6 @@ export function testStorage(runner: TestRunner, makeStore: MakeStore): void {
   testTotals(runner, makeStore);
   testReconciliation(runner, makeStore);
   testJournal(runner, makeStore);
+  testLeases(runner, makeStore);
   testCoordination(runner, makeStore);
 }

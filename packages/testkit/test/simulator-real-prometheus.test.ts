@@ -72,6 +72,8 @@ describe.skipIf(!real)('the simulator and a real Prometheus with the same sample
     ['sum((stored_bytes >= bool 110) + 1048576)', '1h'],
     ['sum_over_time(vector(time())[23h30m:1h])', '1d'],
     ['max_over_time(stored_bytes[2h])', '1h'],
+    ['max by (host) (count_over_time(bytes_total[30m]))', '30m'],
+    ['count_over_time(stored_bytes[2h])', '1h'],
     ['last_over_time(stored_bytes[1d])', '1d'],
     ['last_over_time({__name__=~"bytes_total|stored_bytes",principal!="late"}[1d])', '1d'],
     ['group by (principal) (last_over_time(bytes_total{host!=""}[1d]))', '1d'],

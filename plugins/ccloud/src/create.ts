@@ -13,11 +13,16 @@ import { createMetrics } from './usage/create-metrics.ts';
 /** Connects one tenant to its organization. */
 export async function createCcloud(settings: Settings, host: PluginHost): Promise<Ecosystem> {
   const client = connectApi(settings, host);
+  /** What the run's listing of resources brought: it names owners that no listing of identities may know. */
+  let listed: Resource[] = [];
   const bill: BillSource = {
     client,
     daysPerQuery: settings.billing_api.days_per_query,
     currency: settings.currency,
     now: host.clock,
+    ...(settings.partial_period === 'active_fraction'
+      ? { lifetimes: () => new Map(listed.map((resource) => [resource.resourceId, resource])) }
+      : {}),
   };
   const inventory: InventorySource = {
     client,
@@ -25,8 +30,6 @@ export async function createCcloud(settings: Settings, host: PluginHost): Promis
     skip: new Set(settings.skip_listings),
   };
   const metrics = createMetrics(settings, host);
-  /** What the run's listing of resources brought: it names owners that no listing of identities may know. */
-  let listed: Resource[] = [];
   const { routes, fallback } = routingOf(settings);
   return {
     routes,

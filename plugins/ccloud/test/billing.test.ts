@@ -226,6 +226,38 @@ describe('a line', () => {
     expect(lines).toMatchObject([{ resourceId: null, environmentId: null, productType: 'SUPPORT' }]);
   });
 
+  it('keeps apart things that have a name and no id', async () => {
+    const named = (display_name: string) => ({ display_name, environment: { id: 'env-1' } });
+    const { lines, problems } = await billOf([
+      row({ id: 'a', resource: named('north'), amount: 1 }),
+      row({ id: 'b', resource: named('south'), amount: 2 }),
+      row({ id: 'c', resource: named('south'), amount: 4, price: 0.05 }),
+    ]);
+    expect(problems).toEqual([]);
+    expect(lines.map((line) => [line.metadata['resource_name'], costOf(line), line.resourceId])).toEqual([
+      ['north', '1.0000', null],
+      ['south', '6.0000', null],
+    ]);
+  });
+
+  it('keeps what else the row says of its resource, and one that is no object with a remark', async () => {
+    const resource = {
+      id: 'lkc-1',
+      crn: 'crn://c',
+      environment: { id: 'env-1', display_name: 'prod' },
+    };
+    const whole = await billOf([row({ resource })]);
+    expect(whole.problems).toEqual([]);
+    expect(whole.lines[0]!.metadata['resource']).toEqual({
+      crn: 'crn://c',
+      environment: { display_name: 'prod' },
+    });
+    const odd = await billOf([row({ resource: 'lkc-1' })]);
+    expect(odd.lines).toMatchObject([{ resourceId: null, metadata: { resource: 'lkc-1' } }]);
+    expect(odd.lines.map(costOf)).toEqual(['5.5200']);
+    expect(odd.problems).toMatchObject([{ code: 'CB_BILLING_ROW', severity: 'warning', date: DAY }]);
+  });
+
   it('survives an unknown product and line type, and the absence of both', async () => {
     const { lines, problems } = await billOf([
       row({ id: 'a', product: 'QUANTUM', line_type: 'QUANTUM_BITS' }),
@@ -337,11 +369,68 @@ describe('a bad row', () => {
     }
   });
 
+  it('of a neighbouring window holds the days of that window, not of the one it was sent with', async () => {
+    const { lines, problems } = await billOf([
+      row(),
+      row({ id: 'b', start_date: '2026-01-31', end_date: '2026-02-01', amount: 'abc' }),
+    ]);
+    expect(lines.map(costOf)).toEqual(['5.5200']);
+    expect(problems).toMatchObject([{ code: 'CB_BILLING_AMOUNT', severity: 'warning', date: null }]);
+    const far = await billOf([row({ start_date: '2020-01-31', end_date: undefined, amount: 'abc' })]);
+    expect(far.problems).toMatchObject([{ code: 'CB_BILLING_AMOUNT', severity: 'error', date: null }]);
+  });
+
   it('is one problem for each day, however many rows there are', async () => {
     const rows = Array.from({ length: 50 }, (_, index) => row({ id: `bad-${index}`, amount: 'abc' }));
     const { problems } = await billOf(rows);
     expect(problems).toHaveLength(1);
     expect(problems[0]!.message).toContain('and 47 more');
+  });
+});
+
+describe('a line for a time in which its resource did not exist', () => {
+  const at = (text: string) => new Date(text);
+
+  async function toldOf(
+    lifetimes: readonly (readonly [string, Date | null, Date | null])[],
+    rows: readonly Record<string, unknown>[] = [row()],
+  ) {
+    await using server = await serve(() => page(rows));
+    const source = {
+      client: clientOf(server.url).client,
+      daysPerQuery: 30,
+      currency: 'USD',
+      now: () => NOW,
+      lifetimes: () =>
+        new Map(lifetimes.map(([id, createdAt, deletedAt]) => [id, { createdAt, deletedAt }] as const)),
+    };
+    const [batch] = await collect(gatherBill(source, window(DAY, '2026-02-03'), live()));
+    expect(batch!.lines.length).toBeGreaterThan(0);
+    return batch!.problems;
+  }
+
+  it('is told of: its cost is retained', async () => {
+    const later = await toldOf([['lkc-1', at('2026-02-02T00:00:00Z'), null]]);
+    expect(later).toMatchObject([{ code: 'CB_BILLING_LIFETIME', severity: 'warning', date: DAY }]);
+    expect(later[0]!.message).toContain('KAFKA_NETWORK_WRITE of lkc-1');
+    expect(later[0]!.message).toContain('created at 2026-02-02');
+    const gone = await toldOf([['lkc-1', null, at('2026-02-01T00:00:00Z')]]);
+    expect(gone).toMatchObject([{ code: 'CB_BILLING_LIFETIME', severity: 'warning', date: DAY }]);
+  });
+
+  it('is not one of which it existed for a part, nor one of an unknown resource, nor one that costs nothing', async () => {
+    const [from, to] = [at('2026-02-01T23:59:00Z'), at('2026-02-01T00:01:00Z')];
+    expect(await toldOf([['lkc-1', from, null]])).toEqual([]);
+    expect(await toldOf([['lkc-1', null, to]])).toEqual([]);
+    expect(await toldOf([['lkc-2', at('2026-02-09T00:00:00Z'), null]])).toEqual([]);
+    const free = [row({ amount: 0 })];
+    expect(await toldOf([['lkc-1', at('2026-02-09T00:00:00Z'), null]], free)).toEqual([]);
+  });
+
+  it('may be a whole month', async () => {
+    const month = [row({ end_date: '2026-03-01' })];
+    expect(await toldOf([['lkc-1', at('2026-02-28T12:00:00Z'), null]], month)).toEqual([]);
+    expect(await toldOf([['lkc-1', at('2026-03-01T00:00:00Z'), null]], month)).toHaveLength(1);
   });
 });
 

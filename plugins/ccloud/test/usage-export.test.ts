@@ -101,6 +101,32 @@ describe('usage from a Prometheus that scrapes the export', () => {
     expect((await ask(others.source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)?.outcome).toBe('partial');
   });
 
+  it('a series that names nobody, or no cluster, touches no cluster but its own, and no quiet hour', async () => {
+    const ends = new Date(`${DAY}T20:00:00Z`);
+    const { source } = simulated([
+      gauge(REQUESTS, [
+        traffic('lkc-1', 'sa-1', () => 2, { ends }),
+        traffic('lkc-1', '', () => 1, { ends }),
+        traffic('lkc-2', 'sa-1', () => 3, { ends }),
+        traffic('', 'sa-1', () => 5, { ends }),
+      ]),
+      scraped('resource.kafka.id'),
+    ]);
+    const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+    const minutes = 20 * 60;
+    expect(totalsOf(day)).toEqual([
+      `UNALLOCATED sa-1 ${5 * minutes}`,
+      `lkc-1 UNALLOCATED ${minutes}`,
+      `lkc-1 sa-1 ${2 * minutes}`,
+      `lkc-2 sa-1 ${3 * minutes}`,
+    ]);
+    expect(day).toMatchObject({
+      outcome: 'complete',
+      coverage: { samplesSeen: 24 },
+      problems: [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
+    });
+  });
+
   it('an outage of the scrape stays an outage', async () => {
     const outages = [{ start: new Date(`${DAY}T03:00:00Z`), end: new Date(`${DAY}T08:00:00Z`) }];
     const metrics = [gauge(REQUESTS, [traffic('lkc-1', 'sa-1', () => 1)]), scraped('resource.kafka.id')];
@@ -134,6 +160,30 @@ describe('usage from a Prometheus that scrapes the export', () => {
       outcome: 'partial',
       coverage: { samplesSeen: 23 },
       problems: [{ code: 'CB_METRICS_PARTIAL', message: expect.stringContaining('60000') }],
+    });
+  });
+
+  it.each([
+    ['how many series there were', 'count by', 'partial', 23],
+    ['whether it was scraped', SCRAPE, 'complete', 24],
+  ])('tells when it could not be asked %s', async (_what, part, outcome, samplesSeen) => {
+    const metrics = [gauge(REQUESTS, [traffic('lkc-1', 'sa-1', () => 1)]), scraped('resource.kafka.id')];
+    const { source, fetch } = simulated(metrics);
+    fetch.setFaults([
+      { when: ({ query }) => query?.includes(part) ?? false, effect: { kind: 'status', status: 503 } },
+    ]);
+    const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+    expect(totalsOf(day)).toEqual([`lkc-1 sa-1 ${24 * 60}`]);
+    expect(day).toMatchObject({
+      outcome,
+      coverage: { samplesSeen },
+      problems: [{ code: 'CB_METRICS_PARTIAL', severity: 'warning', date: DAY, path: 'bytes_in' }],
+    });
+    expect(day.problems[0]!.message).toContain('503');
+    fetch.setFaults([]);
+    expect((await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)).toMatchObject({
+      outcome: 'complete',
+      problems: [],
     });
   });
 
@@ -175,6 +225,30 @@ describe('CFUs of Flink statements', () => {
       `lfcp-2 b ${3 * 24 * 60}`,
       `lfcp-3 c ${24 * 60}`,
     ]);
+  });
+
+  it('are not whole while the best metric cannot be asked, although a fallback answers', async () => {
+    const { source, fetch } = simulated([
+      gauge('confluent_flink_num_cfu', [statement('lfcp-1', 'a', 2)]),
+      gauge('confluent_flink_statement_utilization_cfu_minutes_consumed', [statement('lfcp-1', 'a', 9)]),
+    ]);
+    fetch.setFaults([
+      {
+        when: ({ query }) => query?.includes('sum_over_time(confluent_flink_num_cfu') ?? false,
+        effect: { kind: 'status', status: 503 },
+      },
+    ]);
+    const broken = (await ask(source, flink, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(totalsOf(broken)).toEqual([`lfcp-1 a ${9 * 24 * 60}`]);
+    expect(broken).toMatchObject({
+      outcome: 'partial',
+      coverage: { samplesSeen: 23, samplesExpected: 24 },
+      problems: [{ severity: 'error', date: DAY }],
+    });
+    fetch.setFaults([]);
+    const whole = (await ask(source, flink, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(totalsOf(whole)).toEqual([`lfcp-1 a ${2 * 24 * 60}`]);
+    expect(whole).toMatchObject({ outcome: 'complete', problems: [] });
   });
 
   it('come from a fallback alone', async () => {

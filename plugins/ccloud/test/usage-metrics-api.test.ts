@@ -199,7 +199,7 @@ describe('answers that are not whole', () => {
 
   it.each([
     [
-      'a point that names nobody',
+      'an answer in which no point names anybody',
       `{"data":[{"resource.kafka.id":"lkc-1","timestamp":"${DAY}T01:00:00Z","value":1}]}`,
       'CB_METRICS_LABEL',
     ],
@@ -222,6 +222,44 @@ describe('answers that are not whole', () => {
       problems: [{ code, severity: 'error' }],
     });
     expect(answered.get('2026-02-07 bytes_in')?.outcome).toBe('complete');
+  });
+
+  it('usage of nobody stays with its cluster, goes to UNALLOCATED and is counted; nobody else is touched', async () => {
+    const nameless = (labels: Point['labels'], hour: string, value: string): Point => ({
+      labels,
+      timestamp: `${DAY}T${hour}:00:00Z`,
+      value,
+    });
+    const points = [
+      ...TRAFFIC,
+      nameless({ 'resource.kafka.id': 'lkc-1' }, '01', '40'),
+      nameless({ 'resource.kafka.id': 'lkc-1', 'metric.principal_id': '' }, '02', '2'),
+      nameless({ 'metric.principal_id': 'sa-1' }, '03', '8'),
+    ];
+    for (const grouped of [false, true]) {
+      await using server = await serveMetricsApi((metric) => (metric === REQUESTS ? points : []), {
+        grouped,
+      });
+      const answered = await ask(sourceOf(server.url), bytesIn, days(DAY, 2));
+      const day = answered.get(`${DAY} bytes_in`)!;
+      expect(totalsOf(day)).toEqual([
+        'UNALLOCATED sa-1 8',
+        'lkc-1 UNALLOCATED 42',
+        'lkc-1 sa-1 7',
+        'lkc-1 sa-2 100.5',
+        'lkc-2 sa-1 0',
+      ]);
+      expect(day).toMatchObject({ outcome: 'complete', coverage: { samplesSeen: 24 } });
+      expect(day.problems.map(({ code, severity, message }) => [code, severity, message])).toEqual([
+        [
+          'CB_METRICS_LABEL',
+          'warning',
+          'bytes_in: points without metric.principal_id: 2, their usage goes to UNALLOCATED; ' +
+            'points without resource.kafka.id: 1, they take part in no split',
+        ],
+      ]);
+      expect(answered.get('2026-02-07 bytes_in')?.problems).toEqual([]);
+    }
   });
 
   it.each([
@@ -268,6 +306,52 @@ describe('CFUs of Flink statements', () => {
     expect(totalsOf(day)).toEqual(['lfcp-2 c 1', 'lfcp-3 d 2']);
     expect(day).toMatchObject({ outcome: 'complete', problems: [] });
     expect(server.requests).toHaveLength(2 + 3);
+  });
+
+  it('when every metric is refused, the day is failed and the reason is told', async () => {
+    await using server = await serveMetricsApi(() => null);
+    const answered = await ask(sourceOf(server.url), queries, days('2026-02-05', 3));
+    for (const day of answered.values()) {
+      expect(day).toMatchObject({
+        outcome: 'failed',
+        problems: [{ code: 'CB_SOURCE_REQUEST', severity: 'warning', date: day.date, path: 'flink_cfu' }],
+      });
+    }
+    expect(answered.size).toBe(3);
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it.each([
+    ['the best metric', 'num_cfu', ['lfcp-1 a 180', 'lfcp-2 c 60', 'lfcp-3 d 2']],
+    ['a fallback', 'cfu_minutes_consumed', ['lfcp-1 a 3', 'lfcp-1 b 0', 'lfcp-2 c 1', 'lfcp-3 d 2']],
+  ])(
+    'while %s cannot be asked the day is not whole, whatever the others say',
+    async (_what, name, totals) => {
+      await using server = await serveMetricsApi((metric) => metrics[metric] ?? null, {
+        react: ({ metric }) => (metric.endsWith(name) ? { status: 503, body: '' } : null),
+      });
+      const day = (await ask(sourceOf(server.url), queries, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+      expect(totalsOf(day)).toEqual(totals);
+      expect(day).toMatchObject({
+        outcome: 'partial',
+        coverage: { samplesSeen: 23, samplesExpected: 24 },
+        problems: [{ code: 'CB_SOURCE_SERVER', severity: 'error', date: DAY }],
+      });
+    },
+  );
+
+  it('unusable points of a metric are not made good by the next one', async () => {
+    const spoilt: typeof metrics = {
+      ...metrics,
+      'io.confluent.flink/num_cfu': [flink('lfcp-1', 'a', 'NaN')],
+    };
+    await using server = await serveMetricsApi((metric) => spoilt[metric] ?? null);
+    const day = (await ask(sourceOf(server.url), queries, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(day).toMatchObject({
+      outcome: 'partial',
+      coverage: { samplesSeen: 23 },
+      problems: [{ code: 'CB_METRICS_SAMPLE' }],
+    });
   });
 
   it('without an answer of a metric that may know more, the day is failed rather than empty', async () => {

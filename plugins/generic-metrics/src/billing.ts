@@ -74,7 +74,8 @@ interface MeasuredDay {
 function lineOf(settings: Settings, costType: CostType, { date, day }: MeasuredDay): ConstructedLine {
   const { cost_quantity: quantity } = costType;
   return constructLine({
-    lineId: `${settings.cluster_id}/${costType.name}/${date}`,
+    // Without the cluster, which may be given another name: what was measured of the day is then not forgotten.
+    lineId: `${costType.name}/${date}`,
     date,
     resourceId: settings.cluster_id,
     productCategory: costType.product_category,
@@ -92,8 +93,8 @@ function quantityOf(quantity: CostType['cost_quantity'], day: DailyTotal | undef
   return { kind: quantity.type === 'storage_gib' ? 'held' : 'moved', day };
 }
 
-/** What the quantity was measured by: with another rate it is still the same quantity. */
+/** What the quantity was measured by, and of what: with another rate it is still the same quantity. */
 function definitionOf(settings: Settings, { cost_quantity: quantity }: CostType): string {
   const estimated = settings.missing_usage === 'estimate';
-  return JSON.stringify([quantity, settings.metrics_step_seconds, estimated]);
+  return JSON.stringify([settings.cluster_id, quantity, settings.metrics_step_seconds, estimated]);
 }

@@ -32,6 +32,7 @@ export async function createGenericMetrics(settings: Settings, host: PluginHost)
       const batch: IdentityBatch = {
         authoritativeFor: [...new Set(fixed.map(({ identityType }) => identityType))],
         identities: fixed,
+        settled: true,
       };
       yield batch;
     },

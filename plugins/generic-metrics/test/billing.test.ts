@@ -108,7 +108,7 @@ describe('the constructed bill', () => {
       days('2026-02-01', 1),
     );
     expect(line).toMatchObject({
-      lineId: 'c1/COMPUTE/2026-02-01',
+      lineId: 'COMPUTE/2026-02-01',
       resourceId: 'c1',
       productType: 'COMPUTE',
       coverage: null,

@@ -12,15 +12,18 @@ import {
   type DailyTotal,
   fetchDailyTotals,
   type PrometheusClient,
+  type ScrapeCoverage,
 } from '@chargeback/prometheus';
-import { rateIn } from './cost-model-schema.ts';
 import { type Product, PRODUCT_CATEGORY, PRODUCTS } from './products.ts';
 import type { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
+import { rateOn, termsOn } from './terms.ts';
 
 export interface BillRequest {
   readonly client: PrometheusClient;
   readonly queries: Queries;
+  /** Says when all brokers were scraped. */
+  readonly scrapes: ScrapeCoverage;
   readonly window: Window;
   readonly signal: AbortSignal;
 }
@@ -50,7 +53,7 @@ export async function constructBill(settings: Settings, request: BillRequest): P
 async function measure(
   settings: Settings,
   { query: key, quantity }: Product,
-  { client, queries, window, signal }: BillRequest,
+  { client, queries, scrapes, window, signal }: BillRequest,
 ): Promise<ReadonlyMap<IsoDate, DailyTotal>> {
   const days = new Map<IsoDate, DailyTotal>();
   if (key === null) return days;
@@ -60,16 +63,18 @@ async function measure(
     expression: () => queries.text(key, stepSeconds),
     stepSeconds,
     reduce: quantity === 'moved' ? ('sum' as const) : ('mean' as const),
+    quiet: queries.isQuiet(key),
   };
-  for await (const day of fetchDailyTotals(client, query, { window, signal })) days.set(day.date, day);
+  const range = { window, signal, scrapes };
+  for await (const day of fetchDailyTotals(client, query, range)) days.set(day.date, day);
   return days;
 }
 
-/** What a quantity was measured by: with another rate it is still the same quantity. */
+/** What a quantity was measured by, and of what: with another rate it is still the same quantity. */
 function definitionOf(settings: Settings, { query }: Product, queries: Queries): string | null {
   if (query === null) return null;
-  const { metrics_step_seconds: step, missing_usage: policy } = settings;
-  return JSON.stringify([queries.text(query, step), step, policy === 'estimate']);
+  const { cluster_id: cluster, metrics_step_seconds: step, missing_usage: policy } = settings;
+  return JSON.stringify([cluster, queries.text(query, step), step, policy === 'estimate']);
 }
 
 interface MeasuredDay {
@@ -86,13 +91,14 @@ function lineOf(
 ): ConstructedLine {
   const { quantity: kind, productType } = product;
   return constructLine({
-    lineId: `${settings.cluster_id}/${productType}/${date}`,
+    // Without the cluster, which may be given another name: what was measured of the day is then not forgotten.
+    lineId: `${productType}/${date}`,
     date,
     resourceId: settings.cluster_id,
     productCategory: PRODUCT_CATEGORY,
     productType,
-    quantity: kind === 'fixed' ? { kind, count: settings.broker_count } : { kind, day },
-    unitPrice: rateIn(settings.cost_model, settings.region, product.rate),
+    quantity: kind === 'fixed' ? { kind, count: termsOn(settings, date).brokerCount } : { kind, day },
+    unitPrice: rateOn(settings, date, product.rate),
     currency: settings.currency,
     missingUsage: settings.missing_usage,
     definition: measuredBy,

@@ -25,14 +25,21 @@ export const costModelSchema = z.strictObject({
     .describe('Rates that differ in a region.'),
 });
 
+export type CostModel = z.output<typeof costModelSchema>;
+
+/** Rates that are others from some day on; those that are not named stay. */
+export const costModelChangeSchema = z.strictObject({
+  ...overrideSchema.shape,
+  region_overrides: z
+    .record(z.string().min(1), overrideSchema)
+    .default({})
+    .describe('Rates that differ in a region from then on; an override of a region that is not named stays.'),
+});
+
 export type RateName = keyof typeof rates;
 
 /** The rate that holds in a region: the override of that very rate, or the base model's. */
-export function rateIn(
-  model: z.output<typeof costModelSchema>,
-  region: string | null | undefined,
-  name: RateName,
-): Decimal {
+export function rateIn(model: CostModel, region: string | null | undefined, name: RateName): Decimal {
   const overrides =
     region && Object.hasOwn(model.region_overrides, region) ? model.region_overrides[region] : {};
   return overrides?.[name] ?? model[name];

@@ -8,23 +8,30 @@ import {
 import { createMetricsSource, createPrometheusClient } from '@chargeback/prometheus';
 import type { KafkaAdminSettings } from './admin/kafka-admin-settings.ts';
 import { constructBill } from './billing.ts';
-import { rateIn } from './cost-model-schema.ts';
 import { doctor } from './doctor.ts';
 import { createDirectory } from './identities.ts';
 import { PRODUCTS } from './products.ts';
 import { queriesOf } from './queries.ts';
 import { listFromMetrics } from './resources.ts';
 import { fallbackRoute, routesOf } from './routes.ts';
+import { brokerLabels, brokerScrapes } from './scrapes.ts';
 import { matchersOf } from './selector-schema.ts';
 import type { Settings } from './settings.ts';
+import { changesKey, rateOn, termsOn } from './terms.ts';
+
+/** How far back the doctor looks for scrapes. */
+const RECENT_SECONDS = 300;
+/** A day that no change is valid on. */
+const BEFORE_ALL = '0000-00-00';
 
 /** Connects one tenant to the metrics of its cluster and, where that is configured, to its brokers. */
 export async function createSelfManagedKafka(settings: Settings, host: PluginHost): Promise<Ecosystem> {
   const client = createPrometheusClient(settings.metrics, host);
   const queries = queriesOf(settings);
-  const directory = createDirectory(settings, isoDateOf(host.clock()));
+  const directory = createDirectory(settings);
   const routes = routesOf(settings, queries, directory);
   const admin = adminSource(settings, host);
+  const scrapes = brokerScrapes(settings, queries, client);
   return {
     routes,
     fallback: fallbackRoute(),
@@ -34,9 +41,10 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
       concurrency: host.concurrency,
       dailySubqueries: settings.metrics.daily_subqueries,
       logger: host.logger,
+      scrapes,
     }),
     async *billing(window, signal) {
-      yield await constructBill(settings, { client, queries, window, signal });
+      yield await constructBill(settings, { client, queries, scrapes, window, signal });
     },
     async *resources(_window, signal) {
       yield admin
@@ -44,7 +52,8 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
         : await listFromMetrics(settings, { client, queries, time: host.clock() }, signal);
     },
     async *identities() {
-      yield { authoritativeFor: typesOf(directory.listed), identities: directory.listed };
+      const { listed } = directory;
+      yield { authoritativeFor: typesOf(listed), identities: listed, settled: true };
     },
     identityFromUsage: (name) => directory.describe(name),
     doctor: (signal) =>
@@ -54,6 +63,11 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
         clock: host.clock,
         signal,
         preset: settings.metric_preset,
+        brokers: {
+          count: termsOn(settings, isoDateOf(host.clock())).brokerCount,
+          scrapes: queries.text('scrapes', RECENT_SECONDS),
+          labels: brokerLabels(queries),
+        },
         ...(admin ? { adminSource: admin } : {}),
       }),
     async [Symbol.asyncDispose]() {
@@ -92,9 +106,11 @@ function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['
     brokers: settings.broker_count,
     step,
     missing: settings.missing_usage === 'estimate',
+    scrapes: queries.text('scrapes', step),
+    ...(settings.changes.length > 0 ? { changes: changesKey(settings) } : {}),
     costs: Object.values(PRODUCTS).map(({ productType, rate, query }) => [
       productType,
-      rateIn(settings.cost_model, settings.region, rate).toString(),
+      rateOn(settings, BEFORE_ALL, rate).toString(),
       query === null ? null : queries.text(query, step),
     ]),
     usage: [...new Map(usage.map((query) => [query.key, query])).values()].map(

@@ -1,6 +1,5 @@
-import type { Finding } from '@chargeback/plugin-api';
 import { type MetricFamily, PRINCIPAL_LABELS, QUOTA_METRICS } from './doctor-families.ts';
-import { type Questions, valuesOf } from './doctor-questions.ts';
+import { type KafkaFinding, type Questions, valuesOf } from './doctor-questions.ts';
 import { QUOTA_GAUGES, QUOTA_RULES, trafficByPrincipal } from './metric-presets.ts';
 
 const WHAT = 'usage per principal';
@@ -10,7 +9,7 @@ export async function examinePrincipals(
   ask: Questions,
   family: MetricFamily | null,
   counts: ReadonlyMap<string, number>,
-): Promise<Finding[]> {
+): Promise<KafkaFinding[]> {
   const { bytesIn = null, bytesOut = null } = family ?? {};
   for (const [direction, other] of [
     [bytesIn, bytesOut],
@@ -22,8 +21,8 @@ export async function examinePrincipals(
     const both = other !== null && (await namesIn(ask, other, ['principal'])) !== null;
     const evidence = `${direction}: ${described(found)}${both ? '' : `; ${other ?? 'the other direction'} has none`}`;
     const advice = both ? '' : 'The direction without principals falls back to an even split.';
-    const yaml = fromMetrics('principal', countersYaml(family));
-    return [{ severity: both ? 'ok' : 'warning', what: WHAT, evidence, advice, yaml }];
+    const written = fromMetrics('principal', counterQueries(family));
+    return [{ severity: both ? 'ok' : 'warning', what: WHAT, evidence, advice, ...written }];
   }
   return (await examineQuotas(ask, family, counts)) ?? [nobody()];
 }
@@ -32,9 +31,9 @@ async function examineQuotas(
   ask: Questions,
   family: MetricFamily | null,
   counts: ReadonlyMap<string, number>,
-): Promise<Finding[] | null> {
+): Promise<KafkaFinding[] | null> {
   const present = QUOTA_METRICS.filter((metric) => counts.has(metric));
-  const findings: Finding[] = [];
+  const findings: KafkaFinding[] = [];
   for (const metric of present) {
     const found = await namesIn(ask, metric, PRINCIPAL_LABELS);
     if (found === null) continue;
@@ -46,7 +45,7 @@ async function examineQuotas(
       evidence: `${metric}: ${described(found)}${rest}`,
       advice: 'Only principals that a quota applies to are seen: keep a default quota for every user.',
       // What to write is the same for both directions.
-      ...(findings.length === 0 ? { yaml: fromMetrics(found.label, quotasYaml(family, metric)) } : {}),
+      ...(findings.length === 0 ? fromMetrics(found.label, quotaQueries(family, metric)) : {}),
     });
   }
   return findings.length > 0 ? findings : null;
@@ -70,32 +69,30 @@ function described({ label, count, some }: Names): string {
   return `the label ${label} has ${count} ${count === 1 ? 'value' : 'values'}, such as ${some.join(', ')}`;
 }
 
+type OwnQueries = Readonly<Record<string, string>> | null;
+
 /** The label is left out where it is what the preset goes by anyway. */
-function fromMetrics(label: string, queries: string): string {
-  const usual = label === 'user' || (label === 'principal' && queries === '');
-  return `identity_source:\n  source: prometheus${usual ? '' : `\n  label: ${label}`}${queries}`;
+function fromMetrics(label: string, queries: OwnQueries): Pick<KafkaFinding, 'yaml' | 'queries'> {
+  const usual = label === 'user' || (label === 'principal' && queries === null);
+  const yaml = `identity_source:\n  source: prometheus${usual ? '' : `\n  label: ${label}`}`;
+  return queries === null ? { yaml } : { yaml, queries };
 }
 
 /** The preset `plain` reads these counters already; under other names it takes queries of one's own. */
-function countersYaml(family: MetricFamily | null): string {
-  if (family === null || family.preset === 'jmx_exporter' || !family.bytesIn || !family.bytesOut) return '';
-  return queriesYaml(trafficByPrincipal(family.bytesIn, family.bytesOut));
+function counterQueries(family: MetricFamily | null): OwnQueries {
+  if (family === null || family.preset === 'jmx_exporter' || !family.bytesIn || !family.bytesOut) return null;
+  return trafficByPrincipal(family.bytesIn, family.bytesOut);
 }
 
 /** Each preset reads the quota metrics that its exporter's rules make; others take queries of one's own. */
-function quotasYaml(family: MetricFamily | null, metric: string): string {
+function quotaQueries(family: MetricFamily | null, metric: string): OwnQueries {
   const rules = metric === 'kafka_server_quota_byte_rate';
   const presetReadsRules = family?.preset === 'jmx_exporter' || family?.preset === 'kminion';
-  if (family === null || rules === presetReadsRules) return '';
-  return queriesYaml(rules ? QUOTA_RULES : QUOTA_GAUGES);
+  if (family === null || rules === presetReadsRules) return null;
+  return rules ? QUOTA_RULES : QUOTA_GAUGES;
 }
 
-function queriesYaml(queries: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(queries).map(([key, query]) => `\n  ${key}: ${JSON.stringify(query)}`);
-  return `\nqueries:${lines.join('')}`;
-}
-
-function nobody(): Finding {
+function nobody(): KafkaFinding {
   return {
     severity: 'warning',
     what: WHAT,

@@ -3,6 +3,11 @@ import { escapeLabelValue, type PrometheusClient, type RangeSeries } from '@char
 
 const GIB = 1_073_741_824;
 
+/** A finding that may come with queries of one's own to write; all of them are printed together. */
+export interface KafkaFinding extends Finding {
+  readonly queries?: Readonly<Record<string, string>>;
+}
+
 /** Asks one metrics server about one cluster at one instant. */
 export interface Questions {
   /** The matchers of the selector, without braces; empty when there is none. */
@@ -40,8 +45,8 @@ export function createQuestions(
 export async function examine(
   what: string,
   signal: AbortSignal,
-  check: () => Promise<readonly Finding[]>,
-): Promise<readonly Finding[]> {
+  check: () => Promise<readonly KafkaFinding[]>,
+): Promise<readonly KafkaFinding[]> {
   try {
     return await check();
   } catch (cause) {

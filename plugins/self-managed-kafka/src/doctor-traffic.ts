@@ -1,6 +1,13 @@
 import type { Finding } from '@chargeback/plugin-api';
 import { CLUSTER_LABELS, METRIC_FAMILIES, type MetricFamily, QUOTA_METRICS } from './doctor-families.ts';
-import { gibibytes, percent, type Questions, selectorYaml, valuesOf } from './doctor-questions.ts';
+import {
+  gibibytes,
+  type KafkaFinding,
+  percent,
+  type Questions,
+  selectorYaml,
+  valuesOf,
+} from './doctor-questions.ts';
 
 /** How far the sum over topics may be from the aggregate. Their samples are not taken at the same instant. */
 const CLOSE_ENOUGH = 0.01;
@@ -129,7 +136,7 @@ export async function examineAggregate(
   ask: Questions,
   metric: string,
   topicLabel: string,
-): Promise<Finding[]> {
+): Promise<KafkaFinding[]> {
   const aggregate = ask.select(metric, `${topicLabel}=""`, 'principal=""');
   const aggregates = await ask.number(`count(${aggregate})`);
   // Who counts by principal need not count by topic.
@@ -143,7 +150,7 @@ export async function examineAggregate(
     evidence,
     advice,
   });
-  const billAggregate = { yaml: queryYaml(ask, metric, topicLabel) };
+  const billAggregate = { queries: aggregateQuery(ask, metric, topicLabel) };
   if (counted === null) {
     const evidence = `no series carries the label ${topicLabel}: ${aggregates ?? 0} aggregates of all topics only`;
     const advice =
@@ -154,7 +161,7 @@ export async function examineAggregate(
     const evidence = `${counted} series per principal, none per ${topicLabel}`;
     const advice =
       'The presets tell parts from aggregates by the topic, so nothing would be billed: bill this cluster with queries of your own.';
-    return [{ ...finding('error', evidence, advice), yaml: principalYaml(ask, metric) }];
+    return [{ ...finding('error', evidence, advice), queries: principalQueries(ask, metric) }];
   }
   if (aggregates === null) return [finding('ok', `${counted} series per ${label}, no aggregate of all`, '')];
   const sum = await ask.number(`sum(increase(${parts}[1h]))`);
@@ -181,21 +188,19 @@ export async function examineAggregate(
   return [finding('warning', compared, advice)];
 }
 
-function queryYaml(ask: Questions, metric: string, topicLabel: string): string {
+function aggregateQuery(ask: Questions, metric: string, topicLabel: string): Record<string, string> {
   const key = metric.includes('bytesout') ? 'cluster_bytes_out' : 'cluster_bytes_in';
-  return `queries:\n  ${key}: ${JSON.stringify(`sum(increase(${ask.select(metric, `${topicLabel}=""`)}[{step}]))`)}`;
+  return { [key]: `sum(increase(${ask.select(metric, `${topicLabel}=""`)}[{step}]))` };
 }
 
-function principalYaml(ask: Questions, metric: string): string {
+function principalQueries(ask: Questions, metric: string): Record<string, string> {
   const key = metric.includes('bytesout') ? 'bytes_out' : 'bytes_in';
   const selected = ask.select(metric, 'principal!=""');
-  const lines = {
+  return {
     [`cluster_${key}`]: `sum(increase(${selected}[{step}]))`,
     [`${key}_per_principal`]: `sum by (principal) (increase(${selected}[{step}]))`,
     principals: `group by (principal) (last_over_time(${selected}[{window}]))`,
   };
-  const text = Object.entries(lines).map(([name, query]) => `\n  ${name}: ${JSON.stringify(query)}`);
-  return `queries:${text.join('')}`;
 }
 
 async function labelNames(ask: Questions, selected: string): Promise<string[]> {

@@ -1,7 +1,9 @@
 import type { Finding, ResourceBatch } from '@chargeback/plugin-api';
 import type { PrometheusClient } from '@chargeback/prometheus';
 import { examinePrincipals } from './doctor-principals.ts';
-import { createQuestions, examine } from './doctor-questions.ts';
+import { type BrokersExpected, examineBrokers } from './doctor-brokers.ts';
+import { writtenTogether } from './doctor-queries.ts';
+import { createQuestions, examine, type KafkaFinding } from './doctor-questions.ts';
 import { examineStorage } from './doctor-storage.ts';
 import {
   chooseFamily,
@@ -20,6 +22,8 @@ export interface DoctorOptions {
   readonly signal: AbortSignal;
   /** The preset that is configured, to be told when its metrics are not there. */
   readonly preset?: string;
+  /** How many brokers are billed, and the query that finds who is scraped. */
+  readonly brokers?: BrokersExpected;
   /** Lists the cluster through the Admin API, where that is configured. */
   readonly adminSource?: (signal: AbortSignal) => Promise<ResourceBatch>;
 }
@@ -29,6 +33,10 @@ export interface DoctorOptions {
  * What cannot be asked is a finding of severity `error`; only an abort rejects.
  */
 export async function doctor(options: DoctorOptions): Promise<readonly Finding[]> {
+  return writtenTogether(await examineAll(options));
+}
+
+async function examineAll(options: DoctorOptions): Promise<readonly KafkaFinding[]> {
   const { client, selector, clock, signal, adminSource } = options;
   const ask = createQuestions(client, { selector, time: clock(), signal });
   let counts: ReadonlyMap<string, number> = new Map();
@@ -49,6 +57,7 @@ export async function doctor(options: DoctorOptions): Promise<readonly Finding[]
     ...traffic.map((metric) => examine(metric, signal, () => examineAggregate(ask, metric, topicLabel))),
     examine('usage per principal', signal, () => examinePrincipals(ask, family, counts)),
     examine('stored bytes', signal, () => examineStorage(ask, family, counts)),
+    examine('brokers', signal, async () => (options.brokers ? examineBrokers(ask, options.brokers) : [])),
   ]);
   return [...families, ...findings.flat(), ...admin];
 }
@@ -56,7 +65,7 @@ export async function doctor(options: DoctorOptions): Promise<readonly Finding[]
 async function examineAdmin(
   list: NonNullable<DoctorOptions['adminSource']>,
   signal: AbortSignal,
-): Promise<readonly Finding[]> {
+): Promise<readonly KafkaFinding[]> {
   const what = 'Admin API';
   return examine(what, signal, async () => {
     const { resources } = await list(signal);

@@ -1,4 +1,11 @@
-import { type Identity, type IsoDate, SYSTEM_IDENTITY_TYPE } from '@chargeback/plugin-api';
+import {
+  type Identity,
+  type IsoDate,
+  type Metadata,
+  SYSTEM_IDENTITY_TYPE,
+  UNALLOCATED,
+  UNALLOCATED_IDENTITY,
+} from '@chargeback/plugin-api';
 import { listedIdentities, mappedTeam } from '@chargeback/prometheus';
 import { createOwnership, type Ownership } from './ownership.ts';
 import type { Settings } from './settings.ts';
@@ -24,12 +31,16 @@ export interface Directory {
   payerOf(identity: Identity, date: IsoDate): Identity | null;
 }
 
-export function createDirectory(settings: Settings, today: IsoDate): Directory {
+export function createDirectory(settings: Settings): Directory {
   const source = settings.identity_source;
   const ownership = createOwnership(settings.ownership);
   const teamOf: Directory['teamOf'] = (principal, date) =>
     ownership.teamOfPrincipal(principal, date) ?? mappedTeam(source, principal);
-  const fixed = listedIdentities(source, (id) => teamOf(id, today));
+  const teamsOf = (principal: string): Metadata => {
+    const all = [...new Set(ownership.turns.map((date) => teamOf(principal, date)))];
+    return all.length === 1 ? { team: all[0]! } : { teams: all };
+  };
+  const fixed = listedIdentities(source, teamsOf);
   const fixedById = new Map(fixed.map((identity) => [identity.identityId, identity]));
   const teams = teamNames(settings)
     .filter((team) => !fixedById.has(team))
@@ -40,11 +51,11 @@ export function createDirectory(settings: Settings, today: IsoDate): Directory {
     listed: [...fixed, ...teams],
     fixed,
     ownership,
-    describe: (name) => fixedById.get(name) ?? describeName(name, teamOf(name, today)),
+    describe: (name) => fixedById.get(name) ?? describeName(name, teamsOf(name)),
     teamOf,
     payerOf: (identity, date) => {
       if (fixedById.has(identity.identityId)) return identity;
-      if (identity.metadata['owning_team'] === true) return null;
+      if (identity.metadata['owning_team'] === true || identity.identityId === UNALLOCATED) return null;
       return settings.charge_to === 'team' ? team(teamOf(identity.identityId, date)) : identity;
     },
   };
@@ -73,8 +84,11 @@ function teamIdentity(team: string): Identity {
   };
 }
 
-/** A topic is kept out of every identity set: it owns nothing and pays for nothing. */
-function describeName(name: string, team: string): Identity {
+/**
+ * Says the team, or all of them in turn: what is told of somebody must not change because a day passes, or days
+ * that are long settled would be calculated again. A topic is kept out of every identity set: it owns nothing and pays for nothing. */
+function describeName(name: string, teams: Metadata): Identity {
+  if (name === UNALLOCATED) return UNALLOCATED_IDENTITY;
   const topic = name.startsWith(TOPIC_PREFIX);
   return {
     identityId: name,
@@ -82,6 +96,6 @@ function describeName(name: string, team: string): Identity {
     displayName: topic ? name.slice(TOPIC_PREFIX.length) : name,
     createdAt: null,
     deletedAt: null,
-    metadata: topic ? {} : { team, raw_principal: name },
+    metadata: topic ? {} : { ...teams, raw_principal: name },
   };
 }

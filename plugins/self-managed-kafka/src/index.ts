@@ -12,9 +12,8 @@ export function register(): EcosystemPlugin<Settings> {
     ecosystem: 'self-managed-kafka',
     aliases: ['self_managed_kafka'],
     settings: settingsSchema,
-    // The day of the directory says who owns what; not which product has which route.
     routing: (settings) => ({
-      routes: routesOf(settings, queriesOf(settings), createDirectory(settings, '1970-01-01')),
+      routes: routesOf(settings, queriesOf(settings), createDirectory(settings)),
       fallback: fallbackRoute(),
     }),
     create: createSelfManagedKafka,

@@ -4,7 +4,8 @@
  * Placeholders: `{selector}` the tenant's matchers; `{step}` the step as a range, so that nothing is counted
  * twice or missed; `{instants}` a sub-query range that holds every minute of a step once and
  * `{instant_seconds}` how long each of them stands for; `{label}` the label that names the principal;
- * `{window}` the discovery window as a range, for `principals` at least the day that is billed.
+ * `{window}` the discovery window as a range, for `principals` at least the day that is billed. In `scrapes` the
+ * step is a few minutes long.
  *
  * Rule sets expose byte counters per topic and, under the same name but without a topic, once more for all
  * topics together: `topic!=""` leaves that aggregate out.
@@ -19,6 +20,7 @@ export const QUERY_KEYS = [
   'bytes_stored_per_topic',
   'brokers',
   'topics',
+  'scrapes',
 ] as const;
 
 export type QueryKey = (typeof QUERY_KEYS)[number];
@@ -33,14 +35,23 @@ export interface MetricPreset {
    * somebody, so that an hour without them is no outage.
    */
   readonly principalsFrom: 'counters' | 'quotas';
+  /** The same of the bytes of the whole cluster. */
+  readonly trafficFrom: 'counters' | 'quotas';
   readonly brokerLabel: string;
   readonly topicLabel: string;
   readonly queries: Readonly<Record<QueryKey, string>>;
 }
 
+/** How often each broker was scraped in a step, by series that are there whenever its exporter answers. */
+function scrapesOf(metric: string, brokerLabel: string): string {
+  return `max by (${brokerLabel}) (count_over_time(${metric}{{selector}}[{step}]))`;
+}
+
 /** Counters of bytes per broker and topic. */
-function traffic(bytesIn: string, bytesOut: string) {
+function traffic(bytesIn: string, bytesOut: string, brokerLabel = 'instance') {
   return {
+    // The aggregate of all topics is wanted here: it stands for a broker that leads no topic.
+    scrapes: scrapesOf(bytesIn, brokerLabel),
     cluster_bytes_in: `sum(increase(${bytesIn}{topic!="",{selector}}[{step}]))`,
     cluster_bytes_out: `sum(increase(${bytesOut}{topic!="",{selector}}[{step}]))`,
   };
@@ -110,10 +121,11 @@ export const METRIC_PRESETS = {
     title: 'the names of the cost specification, with a label for the principal on the byte counters',
     principalLabel: 'principal',
     principalsFrom: 'counters',
+    trafficFrom: 'counters',
     brokerLabel: 'broker',
     topicLabel: 'topic',
     queries: {
-      ...traffic(`${BYTES_IN}_total`, `${BYTES_OUT}_total`),
+      ...traffic(`${BYTES_IN}_total`, `${BYTES_OUT}_total`, 'broker, instance'),
       ...trafficByPrincipal(`${BYTES_IN}_total`, `${BYTES_OUT}_total`),
       ...LOG_SIZE,
       ...logInventory('broker'),
@@ -123,6 +135,7 @@ export const METRIC_PRESETS = {
     title: 'the example rules of the Prometheus JMX exporter, principals from quota metrics',
     principalLabel: 'user',
     principalsFrom: 'quotas',
+    trafficFrom: 'counters',
     brokerLabel: 'instance',
     topicLabel: 'topic',
     queries: {
@@ -136,6 +149,7 @@ export const METRIC_PRESETS = {
     title: 'the Strimzi metrics reporter, principals from quota metrics',
     principalLabel: 'user',
     principalsFrom: 'quotas',
+    trafficFrom: 'counters',
     brokerLabel: 'instance',
     topicLabel: 'topic',
     queries: {
@@ -149,6 +163,7 @@ export const METRIC_PRESETS = {
     title: 'the JMX monitoring stacks, principals from quota metrics',
     principalLabel: 'user',
     principalsFrom: 'quotas',
+    trafficFrom: 'counters',
     brokerLabel: 'instance',
     topicLabel: 'topic',
     queries: {
@@ -162,6 +177,7 @@ export const METRIC_PRESETS = {
     title: 'kminion for storage, the JMX exporter’s quota metrics for traffic and principals',
     principalLabel: 'user',
     principalsFrom: 'quotas',
+    trafficFrom: 'quotas',
     brokerLabel: 'broker_id',
     topicLabel: 'topic_name',
     queries: {
@@ -174,6 +190,8 @@ export const METRIC_PRESETS = {
       cluster_storage_bytes: 'sum(kminion_kafka_topic_log_dir_size_total_bytes{{selector}})',
       bytes_stored_per_topic:
         'sum by (topic_name) (kminion_kafka_topic_log_dir_size_total_bytes{topic_name!="",{selector}})',
+      // One exporter speaks for all brokers: a broker that it cannot ask is missing here.
+      scrapes: scrapesOf('kminion_kafka_broker_log_dir_size_total_bytes', 'broker_id'),
       brokers:
         'group by (broker_id) (present_over_time(kminion_kafka_broker_log_dir_size_total_bytes{{selector}}[{window}]))',
       topics:

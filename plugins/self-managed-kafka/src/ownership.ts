@@ -6,7 +6,11 @@ import type { OwnershipEntry } from './ownership-schema.ts';
 export interface Ownership {
   teamOfTopic(topic: string, date: IsoDate): string | null;
   teamOfPrincipal(principal: string, date: IsoDate): string | null;
+  /** The first day of every stretch of time in which nobody's team changes, ascending; the first is before all. */
+  readonly turns: readonly IsoDate[];
 }
+
+const BEFORE_ALL: IsoDate = '0000-00-00';
 
 type Kind = 'topic' | 'principal';
 
@@ -14,7 +18,14 @@ type Kind = 'topic' | 'principal';
 export function createOwnership(entries: readonly OwnershipEntry[]): Ownership {
   const topics = lookup(entries, 'topic');
   const principals = lookup(entries, 'principal');
-  return { teamOfTopic: topics, teamOfPrincipal: principals };
+  const days = entries.flatMap(({ valid_from: from, valid_to: to }) =>
+    [from, to].filter((day) => day != null),
+  );
+  return {
+    teamOfTopic: topics,
+    teamOfPrincipal: principals,
+    turns: [BEFORE_ALL, ...new Set(days.toSorted())],
+  };
 }
 
 function lookup(

@@ -1,16 +1,24 @@
-import type { Metadata, Resource, ResourceBatch } from '@chargeback/plugin-api';
+import {
+  type IsoDate,
+  isoDateOf,
+  type Metadata,
+  type Resource,
+  type ResourceBatch,
+} from '@chargeback/plugin-api';
 import type { PrometheusClient, RangeAnswer, RangeSeries } from '@chargeback/prometheus';
 import type { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
+import { termsOn } from './terms.ts';
 
-/** The cluster as it is configured. */
-export function clusterResource({ cluster_id: id, broker_count, region }: Settings): Resource {
+/** The cluster as it is configured, on a day. */
+export function clusterResource(settings: Settings, today: IsoDate): Resource {
+  const { cluster_id: id, region } = settings;
   return resource({
     id,
     type: 'cluster',
     name: id,
     parent: null,
-    metadata: { broker_count, region: region ?? null },
+    metadata: { broker_count: termsOn(settings, today).brokerCount, region: region ?? null },
   });
 }
 
@@ -42,7 +50,7 @@ export async function listFromMetrics(
       ...(shapes.size > 0 && topics.warnings.length === 0 ? ['topic'] : []),
     ],
     resources: [
-      clusterResource(settings),
+      clusterResource(settings, isoDateOf(time)),
       ...[...names].toSorted().map((name) =>
         resource({
           id: `${clusterId}:broker:${name}`,

@@ -1,6 +1,7 @@
 import { pluginSettingsBaseSchema } from '@chargeback/plugin-api';
 import { currencySchema, metricsConnectionSchema } from '@chargeback/prometheus';
 import { z } from 'zod';
+import { changesSchema } from './changes-schema.ts';
 import { costModelSchema } from './cost-model-schema.ts';
 import { identitySourceSchema } from './identity-source-schema.ts';
 import { METRIC_PRESET_NAMES, METRIC_PRESETS, QUERY_KEYS } from './metric-presets.ts';
@@ -27,6 +28,7 @@ const shapeSchema = z.strictObject({
   region: z.string().min(1).nullish().describe('Chooses the overrides of the cost model.'),
   currency: currencySchema,
   cost_model: costModelSchema,
+  changes: changesSchema.describe('Brokers and rates that are others from some day on.'),
   metrics: metricsConnectionSchema,
   metric_preset: presetSchema,
   selector: selectorSchema.nullish().describe('Label matchers that keep this cluster apart: cluster="prod".'),

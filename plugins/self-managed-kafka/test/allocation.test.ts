@@ -172,6 +172,16 @@ describe('teams', () => {
     expect((await allocate(kafka, 'COMPUTE', { period: ['a', 'b'] })).to).toEqual({ shop: 1n });
   });
 
+  it('are not charged for what nobody’s name was on: that stays with UNALLOCATED', async () => {
+    await using kafka = await connect({ charge_to: 'team', identity_source });
+    const usage = { bytes_in_per_principal: { a: 3, UNALLOCATED: 1 }, principals: { a: 1, UNALLOCATED: 1 } };
+    const { to } = await allocate(kafka, 'NETWORK_INGRESS', { usage });
+    expect(Object.keys(to).toSorted()).toEqual(['UNALLOCATED', 'shop']);
+    expect(to['shop']).toBe(to['UNALLOCATED']! * 3n);
+    expect((await allocate(kafka, 'COMPUTE', { usage })).to).toEqual({ shop: 1n });
+    expect((await allocate(kafka, 'COMPUTE', { period: ['a', 'UNALLOCATED'] })).to).toEqual({ shop: 1n });
+  });
+
   it('are looked up among what was written, not among what every object has', async () => {
     await using kafka = await connect({ charge_to: 'team', identity_source });
     for (const name of ['constructor', '__proto__', 'toString']) {

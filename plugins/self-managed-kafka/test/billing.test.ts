@@ -173,7 +173,7 @@ describe('the constructed bill', () => {
     expect(ingress.map(({ coverage }) => coverage?.samplesSeen)).toEqual([24, 0, 24]);
     expect(ingress.map(({ totalCost }) => formatMoney(totalCost))).toEqual(['0.2400', '0.0000', '0.2400']);
     expect(problems.filter(({ code }) => code === 'CB_MONEY_TOO_LARGE')).toMatchObject([
-      { severity: 'warning', date: '2026-02-03', path: 'kafka-1/SELF_KAFKA_NETWORK_INGRESS/2026-02-03' },
+      { severity: 'warning', date: '2026-02-03', path: 'SELF_KAFKA_NETWORK_INGRESS/2026-02-03' },
     ]);
     expect(linesOf({ lines } as never, 'COMPUTE').every(({ coverage }) => coverage === null)).toBe(true);
   });
@@ -184,6 +184,46 @@ describe('the constructed bill', () => {
     const { lines, problems } = await billOf(kafka, days('2026-02-02', 1));
     expect(lines[0]).toMatchObject({ coverage: { samplesSeen: 0, samplesExpected: 1 } });
     expect(problems.map(({ code }) => code)).toEqual(['CB_MONEY_TOO_LARGE']);
+  });
+
+  it('bills each day by the brokers and rates that are valid on it', async () => {
+    const settings = {
+      region: 'eu',
+      cost_model: { ...SPECIFIED_RATES, region_overrides: { eu: { compute_hourly_rate: '0.40' } } },
+      changes: [
+        { valid_from: '2026-02-02', broker_count: 5 },
+        {
+          valid_from: '2026-02-03',
+          cost_model: { network_ingress_per_gib: '0.03', compute_hourly_rate: '9' },
+        },
+        {
+          valid_from: '2026-02-04',
+          broker_count: 2,
+          cost_model: { region_overrides: { eu: { compute_hourly_rate: '0.25' } } },
+        },
+      ],
+    };
+    await using kafka = await connect(settings, { fetch: simulated({ metrics: steady(1) }) });
+    const bill = await billOf(kafka, days('2026-02-01', 4));
+    const costs = (product: string): string[] =>
+      linesOf(bill, product).map(({ totalCost }) => formatMoney(totalCost));
+    // 3 × 24 × 0.40, 5 × 24 × 0.40 twice (the region's own rate outlasts the base's), 2 × 24 × 0.25.
+    expect(costs('COMPUTE')).toEqual(['28.8000', '48.0000', '48.0000', '12.0000']);
+    // 24 GiB at 0.01, then at 0.03.
+    expect(costs('NETWORK_INGRESS')).toEqual(['0.2400', '0.2400', '0.7200', '0.7200']);
+    expect(costs('NETWORK_EGRESS')).toEqual(['0.4800', '0.4800', '0.4800', '0.4800']);
+  });
+
+  it('measures the same line of a cluster that is given another name, and tells the two apart', async () => {
+    const fetch = simulated({ metrics: steady(1) });
+    const measured = async (cluster_id: string) => {
+      await using kafka = await connect({ cluster_id }, { fetch });
+      return (await billOf(kafka, days('2026-02-01', 1))).lines;
+    };
+    const [before, after] = await Promise.all([measured('kafka-1'), measured('kafka-one')]);
+    expect(after.map(({ lineId }) => lineId)).toEqual(before.map(({ lineId }) => lineId));
+    expect(after.map(({ resourceId }) => resourceId)).toEqual(Array(4).fill('kafka-one'));
+    expect(after[1]!.definition).not.toBe(before[1]!.definition);
   });
 
   it('gives a line the same id whenever it is gathered, alone or in a longer window', async () => {
@@ -206,6 +246,9 @@ describe('what decides about gathering again', () => {
     const before = await keyOf({});
     for (const changed of [
       { broker_count: 4 },
+      { changes: [{ valid_from: '2026-02-02', broker_count: 4 }] },
+      { changes: [{ valid_from: '2026-02-02', cost_model: { compute_hourly_rate: '1' } }] },
+      { queries: { scrapes: 'max by (pod) (count_over_time(up[{step}]))' } },
       { selector: 'cluster="other"' },
       { metric_preset: 'strimzi' },
       { metrics_step_seconds: 1800 },

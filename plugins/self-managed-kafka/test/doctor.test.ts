@@ -197,17 +197,22 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
   });
 
   it('says that the presets would bill nothing where there is only an aggregate', async () => {
-    const [finding] = (await findings('only-aggregate'))('bytesin_total');
-    expect(finding).toMatchObject({ severity: 'error' });
-    expect(finding!.yaml).toContain('queries:');
-    expect(finding!.yaml).toContain(String.raw`cluster=\"only-aggregate\",topic=\"\"`);
+    const about = await findings('only-aggregate');
+    expect(about('bytesin_total')).toMatchObject([{ severity: 'error' }]);
+    const [queries, ...others] = about('queries');
+    expect(others).toEqual([]);
+    // Both directions in one block that YAML takes.
+    const written = parse(queries!.yaml!) as { queries: Record<string, string> };
+    expect(Object.keys(written.queries)).toEqual(['cluster_bytes_in', 'cluster_bytes_out']);
+    expect(written.queries['cluster_bytes_in']).toContain('cluster="only-aggregate",topic=""');
   });
 
   it('warns when the topics do not add up to the aggregate', async () => {
-    const [finding] = (await findings('filtered'))('bytesout_total');
+    const about = await findings('filtered');
+    const [finding] = about('bytesout_total');
     expect(finding).toMatchObject({ severity: 'warning' });
     expect(finding!.evidence).toContain('3 GiB, 50 % of the aggregate (6 GiB)');
-    expect(finding!.yaml).toContain('cluster_bytes_out');
+    expect(about('queries')[0]!.yaml).toContain('cluster_bytes_out');
   });
 
   it('does not call silence agreement', async () => {
@@ -320,15 +325,25 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
   });
 
   it('gives queries of one’s own where principals are counted without topics', async () => {
-    const [finding] = (await findings('gateway'))('bytesin_total');
-    expect(finding).toMatchObject({ severity: 'error', evidence: '2 series per principal, none per topic' });
-    expect(finding!.yaml).toContain('bytes_in_per_principal: ');
+    const about = await findings('gateway');
+    const evidence = '2 series per principal, none per topic';
+    expect(about('bytesin_total')).toMatchObject([{ severity: 'error', evidence }]);
+    const { queries } = parse(about('queries')[0]!.yaml!) as { queries: Record<string, string> };
+    expect(Object.keys(queries).toSorted()).toEqual([
+      'bytes_in_per_principal',
+      'bytes_out_per_principal',
+      'cluster_bytes_in',
+      'cluster_bytes_out',
+      'principals',
+    ]);
+    // Who only fetches is a principal too.
+    expect(queries['principals']).toMatch(/bytesin_total.* or .*bytesout_total/);
   });
 
   it('gives queries where the quota metrics are not those that the preset reads', async () => {
-    const [finding] = (await findings('mixed'))('per principal');
-    expect(finding!.yaml).toContain('label: client_id');
-    expect(finding!.yaml).toContain('kafka_server_produce_byte_rate');
+    const about = await findings('mixed');
+    expect(about('per principal')[0]!.yaml).toContain('label: client_id');
+    expect(about('queries')[0]!.yaml).toContain('kafka_server_produce_byte_rate');
   });
 
   it.each(['jmx', 'strimzi', 'stacks', 'kminion', 'gateway', 'mixed', 'only-aggregate', 'filtered'])(
@@ -377,6 +392,22 @@ describe.skipIf(!real)('the doctor of a real Prometheus', () => {
     });
     expect(refused('Admin API')).toMatchObject([{ severity: 'error', evidence: 'no entry for reader' }]);
     expect(refused('bytesin_total')).toMatchObject([{ severity: 'ok' }]);
+  });
+
+  it('counts the brokers that are scraped, and says when others are billed', async () => {
+    const brokers = (count: number) => ({
+      count,
+      scrapes: `max by (instance) (count_over_time(kafka_log_log_size{cluster="jmx"}[10m]))`,
+      labels: ['instance'],
+    });
+    expect((await findings('jmx', { brokers: brokers(3) }))('brokers')).toMatchObject([{ severity: 'ok' }]);
+    expect((await findings('jmx', { brokers: brokers(5) }))('brokers')).toMatchObject([
+      { severity: 'warning', yaml: 'broker_count: 3', evidence: expect.stringContaining('5 are billed') },
+    ]);
+    const nothing = { ...brokers(3), scrapes: 'max by (instance) (nothing)' };
+    expect((await findings('jmx', { brokers: nothing }))('brokers')).toMatchObject([
+      { severity: 'warning', evidence: 'the query scrapes finds nothing' },
+    ]);
   });
 
   it('asks no more than a few dozen cheap questions', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createOwnership } from '../src/ownership.ts';
 import { ownershipSchema } from '../src/ownership-schema.ts';
+import { connect } from './support.ts';
 
 const own = (entries: readonly object[]) => createOwnership(ownershipSchema.parse(entries));
 const DAY = '2026-02-10';
@@ -95,6 +96,30 @@ describe('who owns what', () => {
         },
       ),
     );
+  });
+});
+
+describe('what is told of a principal', () => {
+  const identity_source = { principal_to_team: { bob: 'bank' }, default_team: 'rest' };
+  const moved = [
+    { principal: 'ann', team: 'old', valid_to: '2026-02-10' },
+    { principal: 'ann', team: 'new', valid_from: '2026-02-10' },
+    { principal: 'bob', team: 'shop', valid_from: '2026-03-01' },
+  ];
+
+  it('stays the same when a day passes on which its team changes: settled days are not calculated again', async () => {
+    const told = async (now: string): Promise<unknown> => {
+      await using kafka = await connect({ identity_source, ownership: moved }, { now: new Date(now) });
+      return ['ann', 'bob', 'eve'].map((name) => kafka.identityFromUsage!(name).metadata);
+    };
+    const before = await told('2026-02-09T12:00:00Z');
+    expect(before).toEqual([
+      { teams: ['old', 'new'], raw_principal: 'ann' },
+      { teams: ['bank', 'shop'], raw_principal: 'bob' },
+      { team: 'rest', raw_principal: 'eve' },
+    ]);
+    expect(await told('2026-02-10T12:00:00Z')).toEqual(before);
+    expect(await told('2027-01-01T12:00:00Z')).toEqual(before);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { METRIC_PRESET_NAMES } from '../src/metric-presets.ts';
+import { queriesOf } from '../src/queries.ts';
 import { settingsSchema } from '../src/settings.ts';
 import { settingsWith } from './support.ts';
 
@@ -52,6 +53,38 @@ describe('settings', () => {
       identity_source: { source: 'prometheus', principal_to_team: {}, default_team: 'UNASSIGNED' },
       resource_source: { source: 'prometheus', security_protocol: 'PLAINTEXT', timeout_seconds: 30 },
     });
+  });
+
+  it('take the discovery window where the existing product’s YAML has it: for principals', () => {
+    const windows = (overrides: object): string[] => {
+      const queries = queriesOf(settingsSchema.parse(settingsWith(overrides)));
+      return (['principals', 'topics'] as const).map(
+        (key) => /\[(\d+h)\]/.exec(queries.text(key, 3600))![1]!,
+      );
+    };
+    const own = { identity_source: { discovery_window_hours: 72 } };
+    expect(windows(own)).toEqual(['72h', '1h']);
+    expect(windows({ ...own, discovery_window_hours: 96 })).toEqual(['72h', '96h']);
+    expect(windows({ discovery_window_hours: 96 })).toEqual(['96h', '96h']);
+    // Who was there on the day is asked for in any case.
+    expect(windows({ identity_source: { discovery_window_hours: 2 } })).toEqual(['24h', '1h']);
+  });
+
+  it('take changes of brokers and rates in order of their days, each with something in it', () => {
+    const changes = (...days: object[]): string[] => problems({ changes: days });
+    const march = { valid_from: '2026-03-01', broker_count: 5 };
+    const april = { valid_from: '2026-04-01', cost_model: { compute_hourly_rate: '0.60' } };
+    expect(changes(march, april)).toEqual([]);
+    expect(changes(april, march)).toEqual([
+      'changes.1.valid_from: changes are written in order of their days, each day once: 2026-03-01 comes after 2026-04-01',
+    ]);
+    expect(changes(march, march)).toHaveLength(1);
+    expect(changes({ valid_from: '2026-03-01' })).toEqual([
+      'changes.0: a change names a broker_count, a cost_model or both',
+    ]);
+    expect(changes({ valid_from: '2026-02-30', broker_count: 5 })).toEqual([
+      'changes.0.valid_from: a day is written as 2026-02-28',
+    ]);
   });
 
   it.each(METRIC_PRESET_NAMES)('know the preset %s', (metric_preset) => {

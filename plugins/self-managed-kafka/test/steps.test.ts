@@ -62,7 +62,12 @@ describe.skipIf(!real)('steps of 300, 900, 1800 and 3600 s, where no scrape lies
   afterAll(async () => prometheus?.stop());
 
   const kafkaWith = (metrics_step_seconds: number) =>
-    connect({ metrics: { url: prometheus.url }, metric_preset: 'jmx_exporter', metrics_step_seconds });
+    connect({
+      broker_count: 2,
+      metrics: { url: prometheus.url },
+      metric_preset: 'jmx_exporter',
+      metrics_step_seconds,
+    });
 
   it('give the same traffic, that which was sent, within what Prometheus extrapolates', async () => {
     for (const step of STEPS) {

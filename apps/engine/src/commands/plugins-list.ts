@@ -12,9 +12,10 @@ export interface PluginsListOptions {
 /** `chargeback plugins list`: which ecosystems are there, from where, and what failed to load. */
 export async function pluginsList(options: PluginsListOptions, context: ProcessContext): Promise<number> {
   const registry = await registryFor(options, context);
+  const exitCode = registry.failures.length > 0 ? 1 : 0;
   if (options.json) {
     context.stdout.write(`${JSON.stringify(jsonOf(registry), undefined, 2)}\n`);
-    return 0;
+    return exitCode;
   }
   const rows = registry.plugins.map(({ plugin, origin }) => [
     plugin.ecosystem,
@@ -33,7 +34,7 @@ export async function pluginsList(options: PluginsListOptions, context: ProcessC
   for (const { error } of registry.failures) {
     context.stdout.write(`${paint.bad('✗')} ${error.message}\n  ${paint.dim(error.fix)}\n`);
   }
-  return 0;
+  return exitCode;
 }
 
 async function registryFor(options: PluginsListOptions, context: ProcessContext): Promise<PluginRegistry> {

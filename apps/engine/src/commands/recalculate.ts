@@ -2,8 +2,7 @@ import { type RunCommandOptions, run } from './run.ts';
 import type { ProcessContext } from '../session.ts';
 
 /**
- * `chargeback recalculate`: calculates days anew from what is stored, with fresh tries for what failed, and emits
- * what changed; with `--regather` after asking the source again.
+ * `chargeback recalculate`: calculates days anew from what is stored, and emits what changed; with `--regather` after asking the source again.
  */
 export function recalculate(
   options: RunCommandOptions & { readonly tenant: string },

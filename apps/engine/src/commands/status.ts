@@ -2,6 +2,7 @@ import { ChargebackError, type IsoDate, type Problem } from '@chargeback/plugin-
 import type { DateRevision, DateState } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
 import { createHost } from '../host.ts';
+import { daysAndOpenDays, openProblems } from '../open-days.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
 import { renderStatus } from '../output/status.ts';
@@ -58,15 +59,16 @@ async function statusOf(tenant: ConfiguredTenant, now: Date): Promise<TenantStat
     }
     await using store = await tenant.openStore();
     const window = runWindow(tenant.config, {}, now);
+    const dates = await daysAndOpenDays(store, window);
     return {
       tenant: tenant.name,
       ecosystem,
       unavailable: null,
       window,
-      dates: await store.dateStates(window),
+      dates,
       state: await store.tenantState(),
       lease: await store.lease(),
-      problems: await store.problems(window),
+      problems: await openProblems(store, window, dates),
       runs: await store.runs(RUNS_SHOWN),
       revisions: await store.revisions(window),
     };

@@ -1,5 +1,5 @@
 import { dayWindow, type IsoDate, isoDateOf } from '@chargeback/plugin-api';
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { formatUnits } from '@chargeback/money';
 import { getBorderCharacters, table } from 'table';
 
@@ -56,10 +56,18 @@ export interface TableColumn {
   readonly maxWidth?: number;
 }
 
-/** A borderless table with a rule below the titles. */
+/** A borderless table with a rule below the titles. Numbers stand with their decimal points below one another. */
 export function renderTable(columns: readonly TableColumn[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
-  return table([titles, ...rows.map((row) => [...row])], {
+  const decimals = columns.map(({ align }, index) =>
+    align === 'right' ? Math.max(0, ...rows.map((row) => decimalsOf(row[index] ?? ''))) : 0,
+  );
+  const aligned = rows.map((row) =>
+    row.map(
+      (cell, index) => cell + ' '.repeat(decimals[index]! > 0 ? decimals[index]! - decimalsOf(cell) : 0),
+    ),
+  );
+  return table([titles, ...aligned], {
     border: { ...getBorderCharacters('void'), joinBody: '─', joinJoin: '──', bodyJoin: '  ' },
     columns: columns.map(({ align = 'left', maxWidth }) => ({
       alignment: align,
@@ -69,6 +77,13 @@ export function renderTable(columns: readonly TableColumn[], rows: readonly (rea
     })),
     drawHorizontalLine: (index) => index === 1,
   });
+}
+
+/** Characters from the decimal point on; 0 for what is not a number with decimals. */
+function decimalsOf(cell: string): number {
+  return (
+    /^-?[\d,]+(?<decimals>\.\d+)$/.exec(stripVTControlCharacters(cell))?.groups?.['decimals']?.length ?? 0
+  );
 }
 
 /** Days in order as few words: `2026-02-03 to 2026-02-05, 2026-02-09`. */

@@ -2,8 +2,8 @@ import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
-import { dateStateOf, gatheredState, saveDateStateQuery } from '../queries/date-states.ts';
-import type { DateState, GatheredDay, StoredDay } from '../store.ts';
+import { dateStateOf, gatheredState, saveDateStateQuery, withUsage } from '../queries/date-states.ts';
+import type { DateState, DayUsage, GatheredDay, StoredDay, StoredUsage } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
 import { dateStateRow, type Target } from './date-states.ts';
 import { lock } from './locks.ts';
@@ -45,18 +45,49 @@ async function saveInside(target: Target, { day, gathered, names }: Gathering): 
   const { session, build } = target;
   await lock(session, { day });
   const before = await dateStateRow(target, day);
-  if (gathered.observed) await observeInside(target, gathered.observed, startOfDay(gathered.date));
   const lines = linesDigest(gathered.lines);
   if (lines !== before?.lines_digest) await replaceLines(target, day, gathered.lines);
-  const digests = await usageDigests(target, day);
-  for (const usage of gathered.usage) {
-    const stored = digests.get(usage.queryKey);
-    digests.set(usage.queryKey, await saveUsage(target, names, { day, usage, stored }));
-  }
-  const inputs = dayDigest(lines, digests);
+  const inputs = dayDigest(lines, await writeUsage(target, names, gathered));
   const row = gatheredState(before, gathered, { day, linesDigest: lines, inputDigest: inputs });
   await session.run(saveDateStateQuery(build, row));
   return dateStateOf(row);
+}
+
+/** Usage of a day whose bill is still to come, or stays as it is stored. */
+export async function saveUsageAlone(
+  { database, names, partitions }: GatherTarget,
+  usage: DayUsage,
+): Promise<void> {
+  const day = dayNumberOf(usage.date);
+  const { build } = database;
+  await names.ensure(namesIn(usage.usage));
+  await partitions.around(day, () =>
+    database.held(async (session) => {
+      await lock(session, { day });
+      const target = { session, build };
+      const digests = await writeUsage(target, names, usage);
+      const before = await dateStateRow(target, day);
+      if (!before) return;
+      const row = withUsage(before, dayDigest(before.lines_digest, digests));
+      await session.run(saveDateStateQuery(build, row));
+    }),
+  );
+}
+
+/** Returns the digest of each query of the day, stored before or now. */
+async function writeUsage(
+  target: Target,
+  names: Names,
+  { date, usage, observed }: DayUsage,
+): Promise<Map<string, string>> {
+  const day = dayNumberOf(date);
+  if (observed) await observeInside(target, observed, startOfDay(date));
+  const digests = await usageDigests(target, day);
+  for (const query of usage) {
+    const stored = digests.get(query.queryKey);
+    digests.set(query.queryKey, await saveUsage(target, names, { day, usage: query, stored }));
+  }
+  return digests;
 }
 
 export async function loadDay(
@@ -84,8 +115,12 @@ export async function loadDay(
   };
 }
 
-export async function forgetAttempts(database: PostgresDatabase, dates: readonly IsoDate[]): Promise<void> {
-  await database.held((session) =>
-    session.execute('delete from line_attempts where day = any($1::bigint[])', [dates.map(dayNumberOf)]),
-  );
+export async function loadDayUsage(
+  database: PostgresDatabase,
+  names: Names,
+  date: IsoDate,
+): Promise<ReadonlyMap<string, StoredUsage>> {
+  const { build } = database;
+  const loaded = await database.read((session) => loadUsage({ session, build }, dayNumberOf(date)));
+  return usageOf(names, loaded);
 }

@@ -1,4 +1,5 @@
 import {
+  assertHolder,
   interruptRunsQuery,
   isTaken,
   leaseOf,
@@ -30,13 +31,27 @@ export async function acquireLease(database: PostgresDatabase, request: LeaseReq
     // Whoever had the lease in between may have removed names and months.
     if (!outcome.own || database.holder !== request.holder) database.forgetCaches();
     database.holder = request.holder;
+    database.leaseSeconds = request.seconds;
   }
   return outcome.taken;
 }
 
+/**
+ * Prolongs a lease that is still the holder's.
+ * @throws {ChargebackError} `CB_STORAGE_LEASE`.
+ */
+export async function renewLease(database: PostgresDatabase, now: Date): Promise<void> {
+  const { build, holder, leaseSeconds: seconds } = database;
+  if (holder === null) return;
+  await database.transaction(async (session) => {
+    const current = leaseOf(await session.first(leaseQuery(build).forUpdate()));
+    assertHolder(current?.holder, holder, database.place);
+    await session.run(saveLeaseQuery(build, current, { holder, now, seconds }));
+  });
+}
+
 export async function releaseLease(database: PostgresDatabase, holder: string): Promise<void> {
   await database.write(releaseLeaseQuery(database.build, holder));
-  database.holder = null;
 }
 
 export async function loadLease(database: PostgresDatabase): Promise<Lease | null> {

@@ -28,8 +28,10 @@ export class PostgresDatabase {
   /** Builds queries; they are run by {@link all} and by sessions. */
   readonly build: Kysely<StorageSchema> = createBuilder();
   readonly #pool: pg.Pool;
-  /** Who holds the tenant's lease through this store; null while nobody does. */
+  /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   holder: string | null = null;
+  /** How long the lease lasts once it is renewed. */
+  leaseSeconds = 0;
   readonly #caches: (() => void)[] = [];
 
   constructor(pool: pg.Pool, place: string) {

@@ -22,9 +22,11 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from '../records.ts';
 import type {
   CalculatedDay,
+  DayUsage,
   DateState,
   GatheredDay,
   Lifetimes,
@@ -41,9 +43,9 @@ import { loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
+import { loadDay, loadDayUsage, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { acquireLease, loadLease, releaseLease } from './leases.ts';
+import { acquireLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -103,6 +105,11 @@ export class PostgresStore implements Store {
     return saveGatheredDay(target, day);
   }
 
+  async saveUsage(day: DayUsage): Promise<void> {
+    const target = { database: this.#database, names: this.#names, partitions: this.#partitions };
+    await saveUsageAlone(target, day);
+  }
+
   dateStates(window: Window): Promise<DateState[]> {
     return loadDateStates(this.#database, window);
   }
@@ -121,6 +128,10 @@ export class PostgresStore implements Store {
 
   async lineResources(date: IsoDate): Promise<readonly string[]> {
     return lineResources(this.#database, date);
+  }
+
+  async loadUsage(date: IsoDate): ReturnType<Store['loadUsage']> {
+    return loadDayUsage(this.#database, this.#names, date);
   }
 
   async usageCoverage(date: IsoDate): ReturnType<Store['usageCoverage']> {
@@ -145,12 +156,12 @@ export class PostgresStore implements Store {
     return loadRevisions(this.#database, window);
   }
 
-  forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
-    return forgetAttempts(this.#database, dates);
-  }
-
   acquireLease(request: LeaseRequest): Promise<Lease | null> {
     return acquireLease(this.#database, request);
+  }
+
+  renewLease(now: Date): Promise<void> {
+    return renewLease(this.#database, now);
   }
 
   releaseLease(holder: string): Promise<void> {
@@ -165,7 +176,7 @@ export class PostgresStore implements Store {
     return loadTenantState(this.#database);
   }
 
-  saveTenantState(change: Partial<TenantState>): Promise<void> {
+  saveTenantState(change: TenantStateChange): Promise<void> {
     return saveTenantState(this.#database, change);
   }
 
@@ -199,9 +210,7 @@ export class PostgresStore implements Store {
     problems: readonly Problem[],
   ): Promise<void> {
     const { build } = this.#database;
-    return this.#database.transaction((session) =>
-      replaceProblems({ session, build }, { stage, dates, problems }),
-    );
+    return this.#database.held((session) => replaceProblems({ session, build }, { stage, dates, problems }));
   }
 
   problems(window: Window): Promise<Problem[]> {

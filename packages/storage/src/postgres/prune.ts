@@ -1,6 +1,15 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, monthStartOfDay } from '../convert.ts';
+import {
+  prunedState,
+  saveTenantStateQuery,
+  tenantStateOf,
+  tenantStateQuery,
+} from '../queries/coordination.ts';
+import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
+import { OLDEST_DAYS } from '../queries/prune.ts';
 import type { PruneCounts } from '../records.ts';
+import type { Target } from './date-states.ts';
 import { lock } from './locks.ts';
 import { dropMonth, monthOf, PARTITIONED_TABLES } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -40,7 +49,10 @@ const DAY_TABLES = [
 export function pruneOldestDay(database: PostgresDatabase, before: string): Promise<boolean> {
   const limit = dayNumberOf(before);
   return database.held(async (session) => {
-    const [oldest] = await session.arrays<[DayNumber | null]>('select min(day) from date_states', []);
+    const [oldest] = await session.arrays<[DayNumber | null]>(
+      `select min(day) from (${OLDEST_DAYS}) as days`,
+      [],
+    );
     const day = oldest?.[0] ?? null;
     if (day === null || day >= limit) return false;
     await lock(session, { day });
@@ -49,6 +61,7 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
       [day],
     );
     for (const table of DAY_TABLES) await session.execute(`delete from ${table} where day = $1`, [day]);
+    await savePruned({ session, build: database.build }, day);
     if (await hasDays(session, day)) {
       for (const table of PARTITIONED_TABLES) {
         await session.execute(`delete from ${table} where day = $1`, [day]);
@@ -61,13 +74,20 @@ export function pruneOldestDay(database: PostgresDatabase, before: string): Prom
   });
 }
 
+async function savePruned({ session, build }: Target, day: DayNumber): Promise<void> {
+  await lock(session, 'tenant');
+  const before = tenantStateOf(await session.first(tenantStateQuery(build)));
+  await session.run(saveTenantStateQuery(build, prunedState(before, day)));
+}
+
 /** Whether the month of a day still has days. */
 async function hasDays(session: PostgresSession, day: DayNumber): Promise<boolean> {
   const { first, end } = monthOf(day);
-  const found = await session.arrays('select 1 from date_states where day >= $1 and day < $2 limit 1', [
-    first,
-    end,
-  ]);
+  const found = await session.arrays(
+    `(select 1 from date_states where day >= $1 and day < $2 limit 1)
+     union all (select 1 from usage_coverage where day >= $1 and day < $2 limit 1)`,
+    [first, end],
+  );
   return found.length > 0;
 }
 
@@ -79,14 +99,15 @@ export async function pruneRest(database: PostgresDatabase, before: string): Pro
     await lock(session, 'inventory');
     await lock(session, 'problems');
     await session.execute(`delete from runs where started_at < $1 and status <> 'running'`, [instant]);
-    await session.execute('delete from emissions where day < $1', [day]);
+    // What was emitted of the month is known as long as a day of it is kept.
+    await session.execute('delete from emissions where day < $1', [dayNumberOf(monthStartOfDay(day))]);
     await session.execute('delete from problems where day < $1', [day]);
     await session.execute('delete from date_revisions where day < $1', [day]);
-    await session.execute('delete from resources where deleted_at < $1', [instant]);
-    await session.execute('delete from identities where deleted_at < $1 and identity_id <> $2', [
-      instant,
-      UNALLOCATED,
-    ]);
+    await session.execute(`delete from resources where ${prunableLifetimes('resource', '$1')}`, [instant]);
+    await session.execute(
+      `delete from identities where identity_id <> $2 and ${prunableLifetimes('identity', '$1')}`,
+      [instant, UNALLOCATED],
+    );
   });
   await database.held(async (session) => {
     for (const statement of ORPHANS) await session.execute(statement);

@@ -3,7 +3,7 @@ import type { RunRecord } from '../records.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
 export async function saveRun(database: PostgresDatabase, run: RunRecord): Promise<void> {
-  await database.write(saveRunQuery(database.build, run));
+  await database.held((session) => session.run(saveRunQuery(database.build, run)));
 }
 
 export async function loadRuns(database: PostgresDatabase, limit: number): Promise<RunRecord[]> {

@@ -58,7 +58,7 @@ export async function saveResources(
 ): Promise<void> {
   const latest = resourcesById(batch);
   const { build } = database;
-  await database.transaction(async (session) => {
+  await database.held(async (session) => {
     const target = { session, build };
     await lock(session, 'inventory');
     const stored = await storedLifetimes(target, 'resource', [...latest.keys()]);
@@ -73,7 +73,7 @@ export async function saveIdentities(
 ): Promise<void> {
   const latest = identitiesById(batch);
   const { build } = database;
-  await database.transaction(async (session) => {
+  await database.held(async (session) => {
     const target = { session, build };
     await lock(session, 'inventory');
     const stored = await storedLifetimes(target, 'identity', [...latest.keys()]);
@@ -87,7 +87,7 @@ export async function observeIdentities(
   firstSeen: Date,
 ): Promise<void> {
   const { build } = database;
-  await database.transaction((session) => observeInside({ session, build }, identities, firstSeen));
+  await database.held((session) => observeInside({ session, build }, identities, firstSeen));
 }
 
 /** Inside a write transaction. */
@@ -121,7 +121,7 @@ export async function describeIdentities(
   identities: readonly Identity[],
 ): Promise<void> {
   const described = [...identitiesById({ identities }).values()];
-  await database.transaction(async (session) => {
+  await database.held(async (session) => {
     await lock(session, 'inventory');
     await session.execute(
       `update identities set identity_type = said.identity_type, display_name = said.display_name,

@@ -1,5 +1,5 @@
 import { saveTenantStateQuery, tenantStateOf, tenantStateQuery } from '../queries/coordination.ts';
-import type { TenantState } from '../records.ts';
+import type { TenantState, TenantStateChange } from '../records.ts';
 import { lock } from './locks.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
@@ -8,12 +8,9 @@ export async function loadTenantState(database: PostgresDatabase): Promise<Tenan
 }
 
 /** Changes the fields named and keeps the others. */
-export async function saveTenantState(
-  database: PostgresDatabase,
-  change: Partial<TenantState>,
-): Promise<void> {
+export async function saveTenantState(database: PostgresDatabase, change: TenantStateChange): Promise<void> {
   const { build } = database;
-  await database.transaction(async (session) => {
+  await database.held(async (session) => {
     await lock(session, 'tenant');
     const before = tenantStateOf(await session.first(tenantStateQuery(build)));
     await session.run(saveTenantStateQuery(build, { ...before, ...change }));

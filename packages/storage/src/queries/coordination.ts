@@ -1,10 +1,23 @@
-import { ChargebackError } from '@chargeback/plugin-api';
+import { ChargebackError, type IsoDate } from '@chargeback/plugin-api';
 import type { Kysely } from 'kysely';
-import { instantOf, millisecondsOf, nullableInstantOf } from '../convert.ts';
+import {
+  type DayNumber,
+  dayNumberOf,
+  instantOf,
+  isoDateOfDay,
+  millisecondsOf,
+  nullableInstantOf,
+} from '../convert.ts';
 import type { Lease, LeaseRequest, TenantState } from '../records.ts';
 import type { StorageSchema, TenantStateTable } from '../schema.ts';
 
-const NEW: TenantState = { gatherFailures: 0, suspendedAt: null, suspendedBecause: null, nextRunAt: null };
+const NEW: TenantState = {
+  gatherFailures: 0,
+  suspendedAt: null,
+  suspendedBecause: null,
+  nextRunAt: null,
+  prunedBefore: null,
+};
 
 export function tenantStateQuery(build: Kysely<StorageSchema>) {
   return build.selectFrom('tenant_state').selectAll().where('id', '=', 1);
@@ -17,6 +30,7 @@ export function tenantStateOf(row: TenantStateTable | undefined): TenantState {
     suspendedAt: nullableInstantOf(row.suspended_at),
     suspendedBecause: row.suspended_because,
     nextRunAt: nullableInstantOf(row.next_run_at),
+    prunedBefore: row.pruned_before === null ? null : isoDateOfDay(row.pruned_before),
   };
 }
 
@@ -27,11 +41,22 @@ export function saveTenantStateQuery(build: Kysely<StorageSchema>, state: Tenant
     suspended_at: millisecondsOf(state.suspendedAt),
     suspended_because: state.suspendedBecause,
     next_run_at: millisecondsOf(state.nextRunAt),
+    pruned_before: state.prunedBefore === null ? null : dayNumberOf(state.prunedBefore),
   };
   return build
     .insertInto('tenant_state')
     .values(row)
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row));
+}
+
+/** The state once retention has removed a day. */
+export function prunedState(before: TenantState, day: DayNumber): TenantState {
+  const prunedBefore = isoDateOfDay(day + 1);
+  return { ...before, prunedBefore: laterOf(before.prunedBefore, prunedBefore) };
+}
+
+function laterOf(left: IsoDate | null, right: IsoDate): IsoDate {
+  return left !== null && left > right ? left : right;
 }
 
 export function leaseQuery(build: Kysely<StorageSchema>) {

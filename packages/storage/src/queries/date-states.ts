@@ -79,6 +79,13 @@ export function gatheredState(
   };
 }
 
+/** The state of a day after more of its usage was written: what was asked and when stays. */
+export function withUsage(before: DateStateRow, inputDigest: string): DateStateRow {
+  if (inputDigest === before.input_digest) return before;
+  const again = { state: 'gathered', held_line_count: 0, failed_line_count: 0 };
+  return { ...before, ...again, input_digest: inputDigest };
+}
+
 /** Marks a day as calculated. */
 export function markCalculatedQuery(
   build: Kysely<StorageSchema>,

@@ -26,12 +26,12 @@ export class RevisionSums {
   }
 }
 
-/** Whether a result replaces rows of another one. */
+/** Whether a result replaces another one, be it that everything was held. */
 export function isRevision(
-  previous: { readonly row_count: number; readonly calculation_id: string | null },
+  previous: { readonly calculation_id: string | null },
   { calculationId }: CalculatedDay,
 ): boolean {
-  return previous.row_count > 0 && previous.calculation_id !== calculationId;
+  return previous.calculation_id !== null && previous.calculation_id !== calculationId;
 }
 
 export interface Revision {

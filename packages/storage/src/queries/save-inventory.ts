@@ -7,16 +7,15 @@ import {
 } from '@chargeback/plugin-api';
 import { type Insertable, type Kysely, sql } from 'kysely';
 import { metadataText, millisecondsOf } from '../convert.ts';
-import { type Lifetime, placeListed, placeObserved } from '../lifetimes.ts';
+import { type Lifetime, type Listed, type ListedLifetime, placeListed, placeObserved } from '../lifetimes.ts';
 import type { IdentityTable, ResourceTable, StorageSchema } from '../schema.ts';
 
 /** Stored lifetimes per id, ascending. */
 export type StoredLifetimes = ReadonlyMap<string, readonly StoredLifetime[]>;
 
-interface StoredLifetime extends Lifetime {
+interface StoredLifetime extends ListedLifetime {
   readonly key: number;
   readonly observed: boolean;
-  readonly lastSeenAt: number;
   readonly displayName: string | null;
   /** Everything that can change who bears a cost. */
   readonly content: Content;
@@ -117,7 +116,8 @@ export function* resourceWrites(
   const seen = seenAt.getTime();
   for (const [id, resource] of latest) {
     const lifetimes = stored.get(id) ?? [];
-    const { index, lifetime } = placeListed(lifetimes, lifetimeOf(resource), seen);
+    // Without a time of creation a resource has always existed, as far as anyone knows, and its cost is borne.
+    const { index, lifetime } = placeListed(lifetimes, listedOf(resource, -Infinity), seen);
     const known = index === null ? null : lifetimes[index]!;
     const { resourceType: type, parentId, ownerId } = resource;
     const content: Content = { type, parentId, ownerId, metadata: metadataText(resource.metadata) };
@@ -184,7 +184,8 @@ export function* identityWrites(
   const seen = seenAt.getTime();
   for (const [id, identity] of latest) {
     const lifetimes = stored.get(id) ?? [];
-    const { index, lifetime } = placeListed(lifetimes, lifetimeOf(identity), seen);
+    // Without a time of creation an identity may well be new: it bears no share of a time in which it was not seen.
+    const { index, lifetime } = placeListed(lifetimes, listedOf(identity, seen), seen);
     const known = index === null ? null : lifetimes[index]!;
     const { identityType: type, displayName } = identity;
     const content: Content = {
@@ -246,6 +247,7 @@ function identityRow(
   };
 }
 
-function lifetimeOf(item: Resource | Identity): Lifetime {
-  return { createdAt: millisecondsOf(item.createdAt), deletedAt: millisecondsOf(item.deletedAt) };
+function listedOf(item: Resource | Identity, unlessSaid: number): Listed {
+  const createdAt = millisecondsOf(item.createdAt);
+  return { createdAt, deletedAt: millisecondsOf(item.deletedAt), vouchedFrom: createdAt ?? unlessSaid };
 }

@@ -25,6 +25,17 @@ export function acquireLease(database: SqliteDatabase, request: LeaseRequest): L
   });
 }
 
+/**
+ * Prolongs a lease that is still the holder's.
+ * @throws {ChargebackError} `CB_STORAGE_LEASE`.
+ */
+export function renewLease(database: SqliteDatabase, request: LeaseRequest): void {
+  database.write(() => {
+    assertLease(database, request.holder);
+    database.run(saveLeaseQuery(database.build, loadLease(database), request));
+  });
+}
+
 export function releaseLease(database: SqliteDatabase, holder: string): void {
   database.write(() => database.run(releaseLeaseQuery(database.build, holder)));
 }

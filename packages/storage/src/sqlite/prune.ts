@@ -1,7 +1,11 @@
 import { UNALLOCATED } from '@chargeback/plugin-api';
-import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type DayNumber, dayNumberOf, monthStartOfDay } from '../convert.ts';
+import { prunedState, saveTenantStateQuery } from '../queries/coordination.ts';
+import { prunableLifetimes } from '../queries/prunable-lifetimes.ts';
 import type { PruneCounts } from '../records.ts';
+import { OLDEST_DAYS } from '../queries/prune.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
+import { loadTenantState } from './tenant-state.ts';
 
 /** What lies before a day. */
 export function countPrunable(database: SqliteDatabase, before: string): PruneCounts {
@@ -41,12 +45,13 @@ export function pruneOldestDay(database: SqliteDatabase, before: string): boolea
       .statement('delete from line_portions where line_key in (select line_key from line_keys where day = ?)')
       .run(day);
     for (const table of DAY_TABLES) database.statement(`delete from ${table} where day = ?`).run(day);
+    database.run(saveTenantStateQuery(database.build, prunedState(loadTenantState(database), day)));
     return true;
   });
 }
 
 function oldestDay(database: SqliteDatabase, limit: DayNumber): DayNumber | null {
-  const oldest = database.statement('select min(day) from date_states').pluck().get() as number | null;
+  const oldest = database.statement(`select min(day) from (${OLDEST_DAYS})`).pluck().get() as number | null;
   return oldest !== null && oldest < limit ? oldest : null;
 }
 
@@ -56,13 +61,18 @@ export function pruneRest(database: SqliteDatabase, before: string): void {
   const instant = Date.parse(`${before}T00:00:00.000Z`);
   database.write(() => {
     database.statement(`delete from runs where started_at < ? and status <> 'running'`).run(instant);
-    database.statement('delete from emissions where day < ?').run(day);
+    // What was emitted of the month is known as long as a day of it is kept.
+    database.statement('delete from emissions where day < ?').run(dayNumberOf(monthStartOfDay(day)));
     database.statement('delete from problems where day < ?').run(day);
     database.statement('delete from date_revisions where day < ?').run(day);
-    database.statement('delete from resources where deleted_at < ?').run(instant);
     database
-      .statement('delete from identities where deleted_at < ? and identity_id <> ?')
-      .run(instant, UNALLOCATED);
+      .statement(`delete from resources where ${prunableLifetimes('resource', '@instant')}`)
+      .run({ instant });
+    database
+      .statement(
+        `delete from identities where identity_id <> @own and ${prunableLifetimes('identity', '@instant')}`,
+      )
+      .run({ instant, own: UNALLOCATED });
   });
   database.write(() => {
     // The newest key of each table stays, so that no key is ever given out again.

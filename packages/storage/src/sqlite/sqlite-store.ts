@@ -23,9 +23,11 @@ import type {
   PruneCounts,
   RunRecord,
   TenantState,
+  TenantStateChange,
 } from '../records.ts';
 import type {
   CalculatedDay,
+  DayUsage,
   DateState,
   GatheredDay,
   Lifetimes,
@@ -42,9 +44,9 @@ import { loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
-import { forgetAttempts, loadDay, saveGatheredDay } from './gathered-day.ts';
+import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { acquireLease, assertLease, loadLease, releaseLease } from './leases.ts';
+import { acquireLease, assertLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { loadProblems, replaceProblems } from './problems.ts';
 import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
@@ -56,7 +58,7 @@ import { describeIdentities, observeIdentities, saveIdentities, saveResources } 
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
-import { loadUsageCoverage } from './usage.ts';
+import { loadUsage, loadUsageCoverage } from './usage.ts';
 
 /** A store in one SQLite file. Each method is one synchronous transaction; see the file of its concern. */
 export class SqliteStore implements Store {
@@ -64,7 +66,9 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   #holder: string | null = null;
+  #leaseSeconds = 0;
 
   constructor(database: SqliteDatabase, owner: Owner) {
     this.#database = database;
@@ -74,15 +78,15 @@ export class SqliteStore implements Store {
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
-    saveResources(this.#database, batch, seenAt);
+    this.#held(() => saveResources(this.#database, batch, seenAt));
   }
 
   async saveIdentities(batch: IdentityBatch, seenAt: Date): Promise<void> {
-    saveIdentities(this.#database, batch, seenAt);
+    this.#held(() => saveIdentities(this.#database, batch, seenAt));
   }
 
   async observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void> {
-    observeIdentities(this.#database, identities, firstSeen);
+    this.#held(() => observeIdentities(this.#database, identities, firstSeen));
   }
 
   async loadInventory(window: Window): Promise<Inventory> {
@@ -94,11 +98,15 @@ export class SqliteStore implements Store {
   }
 
   async describeIdentities(identities: readonly Identity[]): Promise<void> {
-    describeIdentities(this.#database, identities);
+    this.#held(() => describeIdentities(this.#database, identities));
   }
 
   async saveGatheredDay(day: GatheredDay): Promise<DateState> {
     return this.#held(() => saveGatheredDay(this.#database, this.#names, day));
+  }
+
+  async saveUsage(day: DayUsage): Promise<void> {
+    this.#held(() => saveUsageAlone(this.#database, this.#names, day));
   }
 
   async dateStates(window: Window): Promise<DateState[]> {
@@ -122,6 +130,10 @@ export class SqliteStore implements Store {
     return this.#database.read(() => lineResources(this.#database, dayNumberOf(date)));
   }
 
+  async loadUsage(date: IsoDate): ReturnType<Store['loadUsage']> {
+    return this.#database.read(() => loadUsage(this.#database, this.#names, dayNumberOf(date)));
+  }
+
   async usageCoverage(date: IsoDate): ReturnType<Store['usageCoverage']> {
     return loadUsageCoverage(this.#database, date);
   }
@@ -138,19 +150,22 @@ export class SqliteStore implements Store {
     return loadRevisions(this.#database, window);
   }
 
-  async forgetAttempts(dates: readonly IsoDate[]): Promise<void> {
-    this.#held(() => forgetAttempts(this.#database, dates));
-  }
-
   async acquireLease(request: LeaseRequest): Promise<Lease | null> {
     const other = acquireLease(this.#database, request);
-    if (other === null) this.#holder = request.holder;
+    if (other === null) {
+      this.#holder = request.holder;
+      this.#leaseSeconds = request.seconds;
+    }
     return other;
+  }
+
+  async renewLease(now: Date): Promise<void> {
+    const holder = this.#holder;
+    if (holder !== null) renewLease(this.#database, { holder, now, seconds: this.#leaseSeconds });
   }
 
   async releaseLease(holder: string): Promise<void> {
     releaseLease(this.#database, holder);
-    this.#holder = null;
   }
 
   async lease(): Promise<Lease | null> {
@@ -161,8 +176,8 @@ export class SqliteStore implements Store {
     return loadTenantState(this.#database);
   }
 
-  async saveTenantState(change: Partial<TenantState>): Promise<void> {
-    saveTenantState(this.#database, change);
+  async saveTenantState(change: TenantStateChange): Promise<void> {
+    this.#held(() => saveTenantState(this.#database, change));
   }
 
   async countPrunable(before: IsoDate): Promise<PruneCounts> {
@@ -187,11 +202,11 @@ export class SqliteStore implements Store {
   }
 
   async startRun(runId: string, startedAt: Date): Promise<void> {
-    saveRun(this.#database, startedRun(runId, startedAt));
+    this.#held(() => saveRun(this.#database, startedRun(runId, startedAt)));
   }
 
   async finishRun(run: RunRecord): Promise<void> {
-    saveRun(this.#database, run);
+    this.#held(() => saveRun(this.#database, run));
   }
 
   async runs(limit: number): Promise<RunRecord[]> {
@@ -203,7 +218,7 @@ export class SqliteStore implements Store {
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void> {
-    this.#database.write(() => replaceProblems(this.#database, { stage, dates, problems }));
+    this.#held(() => replaceProblems(this.#database, { stage, dates, problems }));
   }
 
   async problems(window: Window): Promise<Problem[]> {

@@ -1,5 +1,5 @@
 import { saveTenantStateQuery, tenantStateOf, tenantStateQuery } from '../queries/coordination.ts';
-import type { TenantState } from '../records.ts';
+import type { TenantState, TenantStateChange } from '../records.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 export function loadTenantState(database: SqliteDatabase): TenantState {
@@ -7,7 +7,7 @@ export function loadTenantState(database: SqliteDatabase): TenantState {
 }
 
 /** Changes the fields named and keeps the others. */
-export function saveTenantState(database: SqliteDatabase, change: Partial<TenantState>): void {
+export function saveTenantState(database: SqliteDatabase, change: TenantStateChange): void {
   database.write(() => {
     const state = { ...loadTenantState(database), ...change };
     database.run(saveTenantStateQuery(database.build, state));

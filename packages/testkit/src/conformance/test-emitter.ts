@@ -115,6 +115,20 @@ const TESTS: Readonly<Record<string, (test: EmitterTest) => Promise<void>>> = {
     );
     assert.deepEqual(await world.contents(), before);
   },
+  'changes nothing when another process has taken over the tenant meanwhile': async ({ emitter, world }) => {
+    await emitter.emit(batchOf(DAY, rowsOf(DAY, 5)), never);
+    const before = await world.contents();
+    const stale = {
+      ...batchOf(DAY, rowsOf(DAY, 9), 'stale'),
+      confirm: () => Promise.reject(new Error('too late')),
+    };
+    await assert.rejects(
+      async () => emitter.emit(stale, never),
+      (error) => describeCause(error).includes('too late'),
+      'it must await batch.confirm() before it changes anything, and pass its error on',
+    );
+    assert.deepEqual(await world.contents(), before);
+  },
   'does nothing when it was aborted before': async ({ emitter, world }) => {
     const before = await world.contents();
     const signal = AbortSignal.abort(new Error('stop'));
@@ -161,6 +175,8 @@ function batchOf(date: string, rows: readonly ChargebackRow[], batchId = 'first'
     period: dayWindow(date),
     aggregation: 'daily',
     rows: inChunks(rows),
+    confirm: async () => {},
+    previous: null,
   };
 }
 

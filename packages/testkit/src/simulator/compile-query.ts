@@ -39,7 +39,10 @@ export function compileQuery(expression: Expression, context: CompileContext): P
         if (operator === 'last' && series.kind === 'counter') {
           return { labels: { __name__: series.name, ...labels }, evaluate: fillLastOfCounter(series, range) };
         }
-        if (series.kind !== 'gauge') throw new QueryError(`${series.name} is a counter in this simulator`);
+        const countsSamples = operator === 'count' || operator === 'present';
+        if (series.kind !== 'gauge' && !countsSamples) {
+          throw new QueryError(`${series.name} is a counter in this simulator`);
+        }
         const evaluate = fillOverTime(series, { operator, range, spacing, closed: context.closedRanges });
         return { labels: operator === 'last' ? { __name__: series.name, ...labels } : labels, evaluate };
       });

@@ -87,8 +87,9 @@ export interface OverTimeOptions {
 
 /** `sum_over_time` and its kin over the stored samples of a gauge. */
 export function fillOverTime(series: SeriesTimeline, options: OverTimeOptions): Fill {
-  const general = fillAnyOverTime(series, options);
   const { operator, range, spacing, closed } = options;
+  if (operator === 'count') return fillCount(series, options);
+  const general = fillAnyOverTime(series, options);
   // Also a range of a little less: it counts the same samples.
   const isHour =
     range > MILLISECONDS_PER_HOUR - spacing &&
@@ -117,6 +118,24 @@ function fillHourlySum({ definition, recorded }: SeriesTimeline, samplesPerHour:
   };
 }
 
+/** How many samples were stored, whatever they say: asked for in short ranges over months. */
+function fillCount({ recorded }: SeriesTimeline, { range, spacing, closed }: OverTimeOptions): Fill {
+  return (grid, { values, present }) => {
+    values.fill(0);
+    for (const { from, to } of recorded) {
+      for (let index = firstAfter(grid, from); index < grid.count; index += 1) {
+        const instant = grid.start + index * grid.step;
+        const begin = instant - range;
+        if (begin > to) break;
+        const before = Math.floor(Math.max(begin, from) / spacing);
+        const edge = closed && begin > from && begin % spacing === 0 ? 1 : 0;
+        values[index]! += Math.max(0, Math.floor(Math.min(instant, to) / spacing) - before + edge);
+      }
+    }
+    for (let index = 0; index < grid.count; index += 1) present[index] = values[index]! > 0 ? 1 : 0;
+  };
+}
+
 function fillAnyOverTime(series: SeriesTimeline, options: OverTimeOptions): Fill {
   const { at } = series.definition;
   const { operator, range, spacing, closed } = options;
@@ -139,7 +158,7 @@ function fillAnyOverTime(series: SeriesTimeline, options: OverTimeOptions): Fill
       present[index] = reduction.count > 0 ? 1 : 0;
       values[index] = reduction.result(operator);
     }
-    if (operator !== 'count' && operator !== 'present') {
+    if (operator !== 'present') {
       blotOut(series.notANumber, { grid, range }, values);
     }
   };

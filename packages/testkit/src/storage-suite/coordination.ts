@@ -17,67 +17,32 @@ import {
   saveOneLine,
   usage,
 } from './fixtures.ts';
-import { assertRejects, type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
+import { type MakeStore, type StoreTest, storeTests, type TestRunner } from './store-test.ts';
 
 export function testCoordination(runner: TestRunner, makeStore: MakeStore): void {
-  storeTests(runner, makeStore, { topic: 'the lease of a tenant', declare: [declareLease] });
   storeTests(runner, makeStore, { topic: 'the state of a tenant', declare: [declareTenantState] });
   storeTests(runner, makeStore, {
     topic: 'revisions of a day',
     declare: [declareRevisions, declareAttempts],
   });
   storeTests(runner, makeStore, { topic: 'what a listing no longer names', declare: [declareDeletions] });
-  storeTests(runner, makeStore, { topic: 'retention in a store', declare: [declarePruning] });
+  storeTests(runner, makeStore, {
+    topic: 'retention in a store',
+    declare: [declarePruning, declarePruningRest],
+  });
 }
 
 const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
 
-function declareLease(test: StoreTest): void {
-  test('is held by one at a time, until it is released or expires', async (store, reopen) => {
-    assert.equal(await store.lease(), null);
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    assert.equal((await store.acquireLease({ holder: 'two', now: later(59), seconds: 60 }))?.holder, 'one');
-    assert.equal(await store.acquireLease({ holder: 'one', now: later(30), seconds: 60 }), null);
-    assert.deepEqual(await store.lease(), { holder: 'one', acquiredAt: NOW, expiresAt: later(90) });
-    assert.equal(await store.acquireLease({ holder: 'two', now: later(90), seconds: 60 }), null);
-    await store.releaseLease('one');
-    assert.equal((await store.lease())?.holder, 'two');
-    await store.releaseLease('two');
-    assert.equal(await (await reopen()).lease(), null);
-  });
-
-  test('is taken over from a holder that is known to be dead, and from no other', async (store) => {
-    await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 });
-    const request = { holder: 'two', now: NOW, seconds: 60 };
-    assert.equal((await store.acquireLease({ ...request, over: 'somebody' }))?.holder, 'one');
-    assert.equal(await store.acquireLease({ ...request, over: 'one' }), null);
-    assert.equal((await store.lease())?.holder, 'two');
-  });
-
-  test('keeps who has lost it from writing a day', async (store, _reopen, openAnother) => {
-    await using other = await openAnother();
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    await store.saveGatheredDay(gathered([line('a')]));
-    assert.equal(await other.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
-    const rows = calculated([allocated('a', [portion({ x: 100n })])]);
-    await assertRejects(store.saveGatheredDay(gathered([line('b')])), 'CB_STORAGE_LEASE');
-    await assertRejects(store.saveCalculatedDay(rows), 'CB_STORAGE_LEASE');
-    await other.saveCalculatedDay(rows);
-    assert.equal((await other.dateStates(FEBRUARY))[0]?.state, 'calculated');
-  });
-
-  test('marks what a dead holder left running as interrupted', async (store) => {
-    assert.equal(await store.acquireLease({ holder: 'one', now: NOW, seconds: 60 }), null);
-    await store.startRun('one', NOW);
-    assert.equal(await store.acquireLease({ holder: 'two', now: later(61), seconds: 60 }), null);
-    const [run] = await store.runs(1);
-    assert.deepEqual([run?.status, run?.endedAt], ['interrupted', later(61)]);
-  });
-}
-
 function declareTenantState(test: StoreTest): void {
   test('begins with nothing and keeps what is not changed', async (store, reopen) => {
-    const nothing = { gatherFailures: 0, suspendedAt: null, suspendedBecause: null, nextRunAt: null };
+    const nothing = {
+      gatherFailures: 0,
+      suspendedAt: null,
+      suspendedBecause: null,
+      nextRunAt: null,
+      prunedBefore: null,
+    };
     assert.deepEqual(await store.tenantState(), nothing);
     await store.saveTenantState({ gatherFailures: 3, nextRunAt: later(5) });
     await store.saveTenantState({ suspendedAt: NOW, suspendedBecause: 'the source is gone' });
@@ -86,6 +51,7 @@ function declareTenantState(test: StoreTest): void {
       suspendedAt: NOW,
       suspendedBecause: 'the source is gone',
       nextRunAt: later(5),
+      prunedBefore: null,
     });
   });
 }
@@ -133,7 +99,7 @@ function declareRevisions(test: StoreTest): void {
 }
 
 function declareAttempts(test: StoreTest): void {
-  test('remember when a line was last tried, until somebody forgets it', async (store) => {
+  test('remember when a line was last tried', async (store) => {
     await store.saveGatheredDay(gathered([line('a')]));
     const tries = async () => (await store.loadDay(DAY))?.attempts.get('a');
     for (const [count, at, triedAt] of [
@@ -144,10 +110,6 @@ function declareAttempts(test: StoreTest): void {
       await store.saveCalculatedDay(calculated([heldLine('a', count)], { calculatedAt: at }));
       assert.deepEqual(await tries(), { count, triedAt });
     }
-    await store.forgetAttempts([NEXT_DAY]);
-    assert.equal((await tries())?.count, 2);
-    await store.forgetAttempts([DAY]);
-    assert.equal(await tries(), undefined);
   });
 }
 
@@ -164,7 +126,7 @@ function listed(seenAt: Date, emptyThreshold = -1): ListedTypes {
 }
 
 function declareDeletions(test: StoreTest): void {
-  test('ends with the listing, and begins again when it is named again', async (store) => {
+  test('ends with the listing, and begins again when it is created again', async (store) => {
     await list(store, ['a', 'b'], NOW);
     await store.saveResources(
       { authoritativeFor: [], resources: [resource('t', { resourceType: 'topic' })] },
@@ -173,14 +135,15 @@ function declareDeletions(test: StoreTest): void {
     await list(store, ['a'], later(60));
     assert.deepEqual(await store.deleteUnlisted(listed(later(60))), { deleted: 1, doubted: [] });
     assert.deepEqual(await living(store), ['a', 't']);
-    await list(store, ['a', 'b'], later(120));
+    const again = resource('b', { createdAt: later(90) });
+    await store.saveResources({ authoritativeFor: ['cluster'], resources: [again] }, later(120));
     const { resources } = await store.loadLifetimes(FEBRUARY);
     const lives = resources.filter(({ resourceId }) => resourceId === 'b');
     assert.deepEqual(
       lives.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]),
       [
         [null, later(60)],
-        [later(120), null],
+        [later(90), null],
       ],
     );
   });
@@ -230,8 +193,12 @@ function declarePruning(test: StoreTest): void {
     assert.deepEqual(await store.countPrunable(limit), { days: 2, lines: 2, rows: 2, usageRows: 2 });
     assert.equal(await store.pruneOldestDay(limit), true);
     assert.equal(await store.firstDate(), NEXT_DAY);
+    assert.equal((await store.tenantState()).prunedBefore, NEXT_DAY);
+    await store.saveTenantState({ gatherFailures: 2 });
     assert.equal(await store.pruneOldestDay(limit), true);
     assert.equal(await store.pruneOldestDay(limit), false);
+    const { prunedBefore, gatherFailures } = await store.tenantState();
+    assert.deepEqual([prunedBefore, gatherFailures], [limit, 2]);
     await store.pruneRest(limit);
     assert.deepEqual(await store.countPrunable(limit), { days: 0, lines: 0, rows: 0, usageRows: 0 });
     const again = await reopen();
@@ -243,8 +210,13 @@ function declarePruning(test: StoreTest): void {
     // What was removed comes back under the same names.
     await saveOneLine(again, { line: line('a'), portions: [portion({ 'id-2026-02-01': 100n })] });
     assert.equal((await again.totals(FEBRUARY, ['identity_id'])).length, 2);
+    // That it was removed once is not forgotten, also when it is removed again.
+    assert.equal(await again.pruneOldestDay(NEXT_DAY), true);
+    assert.equal((await again.tenantState()).prunedBefore, limit);
   });
+}
 
+function declarePruningRest(test: StoreTest): void {
   test('removes runs, emissions and inventory that ended before', async (store) => {
     const old = new Date('2026-01-01');
     await store.saveResources(
@@ -265,6 +237,24 @@ function declarePruning(test: StoreTest): void {
       ...counts,
     });
     await store.startRun('new', NOW);
+    for (const period of ['2026-01-31', DAY, NEXT_DAY]) {
+      await store.saveEmission({
+        emitter: 'csv',
+        period,
+        aggregation: 'monthly',
+        batchId: 'batch',
+        mark: null,
+        status: 'emitted',
+        attempts: 1,
+        emittedAt: old,
+      });
+    }
+    await store.pruneRest('2026-02-03');
+    // A month is remembered until its last day is gone.
+    assert.deepEqual(
+      (await store.emissions('csv')).map(({ period }) => period),
+      [DAY, NEXT_DAY],
+    );
     await store.pruneRest(DAY);
     assert.deepEqual(
       (await store.runs(9)).map(({ runId }) => runId),

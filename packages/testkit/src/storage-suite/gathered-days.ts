@@ -152,6 +152,40 @@ function declareUsage(test: StoreTest): void {
 }
 
 function declareUnstorable(test: StoreTest): void {
+  test('may be there before the bill is, and is no bill', async (store, reopen) => {
+    await store.saveUsage({ date: DAY, usage: [usage('q', [['r', 'x', 1]])] });
+    const later = await reopen();
+    assert.equal(await later.loadDay(DAY), undefined);
+    assert.deepEqual(await later.dateStates(FEBRUARY), []);
+    assert.equal(await later.firstDate(), null);
+    assert.deepEqual((await later.loadUsage(DAY)).get('q')?.identityIds, ['x']);
+    assert.equal((await later.usageCoverage(DAY)).get('q')?.outcome, 'complete');
+    await later.saveGatheredDay(gathered([line('a')]));
+    const day = await later.loadDay(DAY);
+    assert.deepEqual([...(day?.usage.keys() ?? [])], ['q']);
+  });
+
+  test('that comes after the bill has the bill calculated again, and changes nothing else of it', async (store) => {
+    await saveOneLine(store, { line: line('a'), portions: [portion({ x: 100n })] });
+    const [before] = await store.dateStates(FEBRUARY);
+    await store.saveUsage({ date: DAY, usage: [usage('q', [['r', 'x', 1]])] });
+    const [after] = await store.dateStates(FEBRUARY);
+    assert.notEqual(after?.inputDigest, before?.inputDigest);
+    assert.deepEqual(after, { ...before, state: 'gathered', inputDigest: after?.inputDigest });
+    assert.equal((await store.reconcile(FEBRUARY, 'day'))[0]?.allocated, 100n);
+    await store.saveUsage({ date: DAY, usage: [usage('q', [['r', 'x', 1]])] });
+    assert.deepEqual((await store.dateStates(FEBRUARY))[0], after);
+  });
+
+  test('without a bill is removed when its day is the oldest', async (store) => {
+    await store.saveUsage({ date: DAY, usage: [usage('q', [['r', 'x', 1]])] });
+    await store.saveGatheredDay(gathered([line('a')], { date: NEXT_DAY }));
+    assert.equal(await store.pruneOldestDay(NEXT_DAY), true);
+    assert.equal((await store.loadUsage(DAY)).size, 0);
+    assert.equal(await store.pruneOldestDay(NEXT_DAY), false);
+    assert.equal((await store.dateStates(FEBRUARY)).length, 1);
+  });
+
   test('that cannot be stored leaves the day as it was', async (store, reopen) => {
     await store.saveGatheredDay(gathered([line('a')], { usage: [usage('a', [['r', 'x', 1]])] }));
     const before = await store.dateStates(FEBRUARY);

@@ -12,7 +12,7 @@ export function testInventory(runner: TestRunner, makeStore: MakeStore): void {
   storeTests(runner, makeStore, { topic: 'inventory of a store', declare: [declareListing] });
   storeTests(runner, makeStore, {
     topic: 'lifetimes in a store',
-    declare: [declareLifetimes, declareAllLifetimes],
+    declare: [declareLifetimes, declareAllLifetimes, declareMissed, declarePruned],
   });
   storeTests(runner, makeStore, { topic: 'identities seen in metrics', declare: [declareObserved] });
 }
@@ -188,6 +188,125 @@ function declareAllLifetimes(test: StoreTest): void {
       identities.filter(({ identityId }) => identityId !== UNALLOCATED),
       [identity('a', { deletedAt: date('2026-02-10') }), identity('b', lives[1])],
     );
+  });
+}
+
+/** Listings of the resource `c` and the identity `p`; null for listings that name only others. */
+async function listBoth(
+  store: Store,
+  seenAt: string,
+  fields: { createdAt: Date | null; deletedAt?: Date; owner?: string } | null,
+): Promise<void> {
+  const seen = date(seenAt);
+  const { owner = 'ann', ...lifetime } = fields ?? { createdAt: null };
+  const resources = fields ? [resource('c', { ...lifetime, ownerId: owner })] : [];
+  const identities = fields ? [identity('p', { ...lifetime, metadata: { owner } })] : [];
+  await store.saveResources({ authoritativeFor: [], resources: [...resources, resource('other')] }, seen);
+  await store.saveIdentities({ authoritativeFor: [], identities: [...identities, identity('other')] }, seen);
+  for (const [kind, type] of [
+    ['resource', 'cluster'],
+    ['identity', 'service_account'],
+  ] as const) {
+    await store.deleteUnlisted({ kind, types: [type], seenAt: seen, emptyThreshold: 1 });
+  }
+}
+
+/** The lifetimes of both, which must be the same, as `from to owner`. */
+async function livesOfBoth(store: Store): Promise<string[]> {
+  const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
+  const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? '-';
+  const told = (item: Identity | Resource, owner: unknown) =>
+    `${day(item.createdAt)} ${day(item.deletedAt)} ${String(owner)}`;
+  const lives = resources.filter(({ resourceId }) => resourceId === 'c');
+  const others = identities.filter(({ identityId }) => identityId === 'p');
+  const texts = lives.map((item) => told(item, item.ownerId));
+  assert.deepEqual(
+    others.map((item) => told(item, item.metadata['owner'])),
+    texts,
+  );
+  return texts;
+}
+
+function declareMissed(test: StoreTest): void {
+  const born = { createdAt: date('2026-01-01') };
+
+  test('go on when a listing only missed the thing: nothing of the time between is cut out', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-02-03', null);
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-03 ann']);
+    await listBoth(store, '2026-02-10', born);
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 - ann']);
+    await listBoth(store, '2026-02-11', null);
+    await listBoth(store, '2026-02-20', { ...born, owner: 'bob' });
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-20 ann', '2026-02-20 - bob']);
+    await listBoth(store, '2026-02-21', null);
+    await listBoth(store, '2026-02-25', { ...born, owner: 'bob' });
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-20 ann', '2026-02-20 - bob']);
+  });
+
+  test('begin anew when the thing was created again', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-02-03', null);
+    await listBoth(store, '2026-02-10', { createdAt: date('2026-02-07') });
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-03 ann', '2026-02-07 - ann']);
+  });
+
+  test('go on for a resource that does not say when it was created, and begin anew for an identity', async (store) => {
+    const unknown = { createdAt: null };
+    await listBoth(store, '2026-01-05', unknown);
+    await listBoth(store, '2026-02-03', null);
+    await listBoth(store, '2026-02-10', unknown);
+    const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
+    const lives = (items: readonly (Identity | Resource)[]) =>
+      items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
+    assert.deepEqual(lives(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
+    assert.deepEqual(lives(identities.filter(({ identityId }) => identityId === 'p')), [
+      [null, date('2026-02-03')],
+      [date('2026-02-10'), null],
+    ]);
+  });
+
+  test('keep an end that the source stated', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-02-03', { ...born, deletedAt: date('2026-02-01') });
+    await listBoth(store, '2026-02-10', born);
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-01 ann', '2026-02-10 - ann']);
+  });
+}
+
+function declarePruned(test: StoreTest): void {
+  const born = { createdAt: date('2026-01-01') };
+
+  test('begin where they began after what was before them is pruned', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-01-10', { ...born, owner: 'bob' });
+    await listBoth(store, '2026-01-20', { ...born, owner: 'cyd' });
+    await store.pruneRest('2026-03-01');
+    for (const seenAt of ['2026-03-05', '2026-03-06']) {
+      await listBoth(store, seenAt, { ...born, owner: 'cyd' });
+      assert.deepEqual(await livesOfBoth(store), ['2026-01-10 2026-01-20 bob', '2026-01-20 - cyd']);
+    }
+    await store.pruneRest('2026-03-07');
+    assert.equal((await livesOfBoth(store)).length, 2);
+  });
+
+  test('do not grow back over a time in which the thing did not exist', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-01-10', { ...born, deletedAt: date('2026-01-10') });
+    await listBoth(store, '2026-02-10', { createdAt: null });
+    await store.pruneRest('2026-03-01');
+    await listBoth(store, '2026-03-05', { createdAt: null });
+    assert.equal((await livesOfBoth(store)).at(-1), '2026-02-10 - ann');
+  });
+
+  test('are pruned altogether when the last of them ended', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-01-10', { ...born, owner: 'bob' });
+    await listBoth(store, '2026-01-20', null);
+    await store.pruneRest('2026-01-20');
+    assert.equal((await livesOfBoth(store)).length, 2);
+    await store.pruneRest('2026-01-21');
+    assert.deepEqual(await livesOfBoth(store), []);
   });
 }
 

@@ -116,6 +116,7 @@ function declareEmissions(test: StoreTest): void {
       period: NEXT_DAY,
       aggregation: null,
       batchId: null,
+      mark: null,
       status: 'failed',
       attempts: 1,
       emittedAt: NOW,
@@ -124,6 +125,7 @@ function declareEmissions(test: StoreTest): void {
       ...record,
       status: 'emitted',
       batchId: 'batch',
+      mark: '{"digest":"é"}',
       attempts: 2,
       aggregation: 'daily',
     };

@@ -51,12 +51,13 @@ export function storeTests(
   });
 }
 
-export async function assertRejects(work: Promise<unknown>, code: ErrorCode): Promise<void> {
-  await assert.rejects(work, (error) => {
-    assert.ok(ChargebackError.isInstance(error), `not coded: ${String(error)}`);
-    assert.equal(error.code, code);
-    return true;
-  });
+export async function assertRejects(work: Promise<unknown>, code: ErrorCode, what?: string): Promise<void> {
+  const error = await work.then(
+    () => assert.fail(`${what ?? 'it'} did not reject`),
+    (cause: unknown) => cause,
+  );
+  assert.ok(ChargebackError.isInstance(error), `not coded: ${String(error)}`);
+  assert.equal(error.code, code, what);
 }
 
 export async function collect<Item>(chunks: AsyncIterable<readonly Item[]>): Promise<Item[]> {

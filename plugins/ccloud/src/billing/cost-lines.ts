@@ -41,9 +41,11 @@ export function linesOf(
 
 /** Made of what the line is, never of where its rows stood: gathering again replaces it. */
 function lineIdOf(row: CostRow): string {
-  const { start, end, environmentId, resourceId, product, lineType } = row;
+  const { start, end, environmentId, resourceId, resourceName, product, lineType } = row;
   const days = spansOneDay(row) ? start : `${start}..${end}`;
-  return [days, environmentId ?? '-', resourceId ?? '-', product, lineType].map(escapeSlash).join('/');
+  // Things without an id are told apart by their names.
+  const resource = resourceId ?? (resourceName === null ? '-' : `- ${resourceName}`);
+  return [days, environmentId ?? '-', resource, product, lineType].map(escapeSlash).join('/');
 }
 
 function escapeSlash(part: string): string {

@@ -41,6 +41,9 @@ const DAY = /^(\d{4}-\d{2}-\d{2})(?:T00:00(?::00(?:\.0+)?)?(?:Z|\+00:00)?)?$/;
 /** What has a place of its own on the line. */
 const PLACED = new Set(['start_date', 'product', 'line_type', 'quantity', 'price', 'amount', 'resource']);
 
+const PLACED_OF_RESOURCE = new Set(['id', 'display_name', 'environment']);
+const PLACED_OF_ENVIRONMENT = new Set(['id']);
+
 /**
  * Reads a row whose numbers are source texts (see `parseJson`).
  * Source: the Costs API of the vendor; what it guarantees is only id, dates, unit and original amount.
@@ -64,7 +67,7 @@ export function readCostRow(row: JsonValue): CostRow | RejectedRow {
     const days = { first: start, last: start };
     return reject('CB_BILLING_AMOUNT', `${name} has the amount ${quoted(row['amount'])}`, days);
   }
-  const resource = isJsonObject(row['resource']) ? row['resource'] : {};
+  const resource = resourceOf(row, remarks);
   const environment = isJsonObject(resource['environment']) ? resource['environment'] : {};
   return {
     id: textOf(row['id']),
@@ -118,12 +121,34 @@ function measureOf(row: JsonObject, field: 'quantity' | 'price', remarks: string
   return read ?? new Decimal(0);
 }
 
-function detailsOf(row: JsonObject): Metadata {
-  const details: Record<string, Json> = {};
-  for (const [field, value] of Object.entries(row)) {
-    if (!PLACED.has(field) && value !== undefined && value !== null) details[field] = value as Json;
+/** What the row is for; nothing where it says so, or where it cannot be understood. */
+function resourceOf({ resource }: JsonObject, remarks: string[]): JsonObject {
+  if (isJsonObject(resource)) return resource;
+  if (resource !== undefined && resource !== null) {
+    remarks.push(`has the resource ${quoted(resource)}, which is no object: its line has no resource`);
   }
-  return details;
+  return {};
+}
+
+function detailsOf(row: JsonObject): Metadata {
+  const details = without(row, PLACED);
+  const { resource } = row;
+  if (!isJsonObject(resource)) return resource ? { ...details, resource: resource as Json } : details;
+  const { environment } = resource;
+  const ofEnvironment = isJsonObject(environment) ? without(environment, PLACED_OF_ENVIRONMENT) : {};
+  const ofResource = {
+    ...without(resource, PLACED_OF_RESOURCE),
+    ...(Object.keys(ofEnvironment).length > 0 ? { environment: ofEnvironment } : {}),
+  };
+  return Object.keys(ofResource).length > 0 ? { ...details, resource: ofResource } : details;
+}
+
+function without(object: JsonObject, placed: ReadonlySet<string>): Record<string, Json> {
+  const rest: Record<string, Json> = {};
+  for (const [field, value] of Object.entries(object)) {
+    if (!placed.has(field) && value !== undefined && value !== null) rest[field] = value as Json;
+  }
+  return rest;
 }
 
 function decimalOf(value: JsonValue | undefined): Decimal | null {

@@ -11,6 +11,7 @@ import {
 } from '@chargeback/plugin-api';
 import { type CcloudClient, listAll } from '../http/ccloud-client.ts';
 import type { JsonValue } from '../http/parse-json.ts';
+import { type ListedLifetimes, tellOfLinesOutside } from './lines-outside-lifetimes.ts';
 import { isCalendarMonth, linesOf, spansOneDay } from './cost-lines.ts';
 import { type CostRow, isRejected, readCostRow, type RejectedRow } from './cost-row.ts';
 import { oldestDay, queryWindows } from './query-windows.ts';
@@ -23,6 +24,8 @@ export interface BillSource {
   /** The API names none. */
   readonly currency: string;
   readonly now: () => Date;
+  /** When the resources existed, as this run listed them; absent where that does not matter. */
+  readonly lifetimes?: () => ListedLifetimes;
 }
 
 /** The vendor's default; its limit is 10,000. */
@@ -75,14 +78,14 @@ async function fetchBatch(source: BillSource, window: Window, signal: AbortSigna
 export function batchOf(
   rows: readonly JsonValue[],
   window: Window,
-  { currency, now }: Pick<BillSource, 'currency' | 'now'>,
+  { currency, now, lifetimes }: Pick<BillSource, 'currency' | 'now' | 'lifetimes'>,
 ): BillingBatch {
   const problems = new RowProblems();
   const inside: CostRow[] = [];
   const today = isoDateOf(now());
   for (const raw of rows) {
     const row = readCostRow(raw);
-    if (isRejected(row)) holdDays(row, window, problems);
+    if (isRejected(row)) holdDays(row, { window, today, problems });
     else if (isInside(row, window)) inside.push(row);
     else setAside(row, { window, today, problems });
   }
@@ -95,6 +98,7 @@ export function batchOf(
     }
   }
   const lines = linesOf(setAsideDuplicates(inside, problems), { currency, problems });
+  if (lifetimes) tellOfLinesOutside(lines, lifetimes(), problems);
   return { window, lines, problems: problems.all() };
 }
 
@@ -102,11 +106,18 @@ function isInside({ start }: CostRow, window: Window): boolean {
   return start >= isoDateOf(window.start) && start < isoDateOf(window.end);
 }
 
-function holdDays({ code, message, days }: RejectedRow, window: Window, problems: RowProblems): void {
+function holdDays({ code, message, days }: RejectedRow, surroundings: Surroundings): void {
+  const { window, problems } = surroundings;
   const concerned =
     days === null ? [] : daysOf(window).filter((day) => day >= days.first && day <= days.last);
-  if (concerned.length === 0) problems.add(code, message, { severity: 'error', date: null });
   for (const date of concerned) problems.add(code, message, { severity: 'error', date });
+  if (concerned.length > 0) return;
+  if (days !== null && isNear(days.first, surroundings)) {
+    const left = `${message}; it was sent with another window and holds its own`;
+    problems.add(code, left, { severity: 'warning', date: null });
+  } else {
+    problems.add(code, message, { severity: 'error', date: null });
+  }
 }
 
 interface Surroundings {
@@ -115,17 +126,23 @@ interface Surroundings {
   readonly problems: RowProblems;
 }
 
-function setAside(row: CostRow, { window, today, problems }: Surroundings): void {
+function setAside(row: CostRow, surroundings: Surroundings): void {
+  const { window, problems } = surroundings;
   const name = `row ${row.id ?? row.lineType} of ${row.start}`;
-  const from = isoDateOf(new Date(window.start.getTime() - NEAR_DAYS * MILLISECONDS_PER_DAY));
-  const to = isoDateOf(new Date(window.end.getTime() + NEAR_DAYS * MILLISECONDS_PER_DAY));
-  if (row.start >= from && row.start < to && row.start <= today) {
+  if (isNear(row.start, surroundings)) {
     const message = `${name} was sent with another window; it counts with its own`;
     problems.add('CB_BILLING_ROW', message, { severity: 'warning', date: null });
   } else {
     const message = `${name} was sent for ${describeWindow(window)}`;
     problems.add('CB_BILLING_ROW', message, { severity: 'error', date: null });
   }
+}
+
+/** Whether a day outside a window belongs to one of its neighbours. */
+function isNear(day: IsoDate, { window, today }: Surroundings): boolean {
+  const from = isoDateOf(new Date(window.start.getTime() - NEAR_DAYS * MILLISECONDS_PER_DAY));
+  const to = isoDateOf(new Date(window.end.getTime() + NEAR_DAYS * MILLISECONDS_PER_DAY));
+  return day >= from && day < to && day <= today;
 }
 
 function failure(error: ChargebackError, window: Window): Problem {

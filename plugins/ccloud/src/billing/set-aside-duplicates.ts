@@ -40,8 +40,8 @@ function contentOf(row: CostRow): string {
 
 /** What makes a row a row of its own: its line and its tier. */
 function tierOf(row: CostRow): string {
-  const { start, end, environmentId, resourceId, product, lineType, price, details } = row;
+  const { start, end, environmentId, resourceId, resourceName, product, lineType, price, details } = row;
   const { tier_dimensions: tier = null, network_access_type: network = null, description = null } = details;
-  const line = [start, end, environmentId, resourceId, product, lineType];
+  const line = [start, end, environmentId, resourceId ?? [resourceName], product, lineType];
   return JSON.stringify([...line, price, tier, network, description]);
 }

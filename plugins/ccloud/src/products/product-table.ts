@@ -8,7 +8,7 @@ import type {
   UsageQuery,
 } from '@chargeback/plugin-api';
 import { resolveFlink } from '../resolution/resolve-flink.ts';
-import { resolveKafka } from '../resolution/resolve-kafka.ts';
+import { resolveKafka, resolveKeyHolders } from '../resolution/resolve-kafka.ts';
 import { resolveConnector, resolveKsqldb, resolveNobody } from '../resolution/resolve-owner.ts';
 import { USAGE_KEYS, type UsageKey, usageMetric, usageQueryOf } from '../usage/usage-metrics.ts';
 import {
@@ -35,6 +35,7 @@ export interface RouteSettings {
 
 /** A rule: what is measured for it, whom it can mean, and how it splits. */
 interface Rule {
+  /** All that its resolver and its allocator look at: a line waits for this, and only for this. */
   readonly usage: readonly UsageKey[];
   readonly resolve: IdentityResolver;
   readonly allocate: AllocationModel;
@@ -43,16 +44,23 @@ interface Rule {
 
 const { bytesIn, bytesOut, flinkCfu } = USAGE_KEYS;
 
+/** Who is active on a cluster is told by both, whatever the split goes by. */
+const whoConnected: readonly UsageKey[] = [bytesOut, bytesIn];
+
 /** The rules by name; the table below says which product type follows which. */
 function rulesOf(org: OrgWideSettings) {
   return {
-    'bytes read': rule([bytesOut], resolveKafka, byBytes(bytesOut)),
-    'bytes written': rule([bytesIn], resolveKafka, byBytes(bytesIn)),
-    'bytes both ways': rule([bytesIn, bytesOut], resolveKafka, byBytes(bytesIn, bytesOut)),
-    'cluster units': rule([bytesIn, bytesOut], resolveKafka, clusterUnits()),
-    partitions: rule([], resolveKafka, acrossActive('NO_ACTIVE_IDENTITIES_LOCATED')),
-    'active evenly': rule([], resolveKafka, acrossActive('NO_METRICS_NO_ACTIVE_IDENTITIES_LOCATED')),
-    'key holders evenly': rule([], resolveKafka, acrossHolders()),
+    'bytes read': rule(whoConnected, resolveKafka, byBytes(bytesOut)),
+    'bytes written': rule(whoConnected, resolveKafka, byBytes(bytesIn)),
+    'bytes both ways': rule(whoConnected, resolveKafka, byBytes(bytesIn, bytesOut)),
+    'cluster units': rule(whoConnected, resolveKafka, clusterUnits()),
+    partitions: rule(whoConnected, resolveKafka, acrossActive('NO_ACTIVE_IDENTITIES_LOCATED')),
+    'active evenly': rule(
+      whoConnected,
+      resolveKafka,
+      acrossActive('NO_METRICS_NO_ACTIVE_IDENTITIES_LOCATED'),
+    ),
+    'key holders evenly': rule([], resolveKeyHolders, acrossHolders()),
     'connector owner, usage': rule([], resolveConnector, toOwner('USAGE')),
     'connector owner, capacity': rule([], resolveConnector, toOwner('SHARED')),
     'ksqlDB owner': rule([], resolveKsqldb, acrossHolders()),

@@ -1,5 +1,12 @@
 import { compareKeys } from '@chargeback/money';
-import type { Identity, IdentityResolver, Inventory, Resource, ResolveContext } from '@chargeback/plugin-api';
+import {
+  type Identity,
+  type IdentityResolver,
+  type Inventory,
+  type ResolveContext,
+  type Resource,
+  UNALLOCATED,
+} from '@chargeback/plugin-api';
 import { METADATA } from '../inventory/names.ts';
 import { USAGE_KEYS } from '../usage/usage-metrics.ts';
 import { identityIn, SENTINELS } from './sentinels.ts';
@@ -16,6 +23,8 @@ export const resolveFlink: IdentityResolver = (context) => {
   const usageOwners = new Map<string, string>();
   const active = new Map<string, Identity>();
   for (const [name, total] of context.usage(USAGE_KEYS.flinkCfu).totals) {
+    // What no statement is named for is nobody's.
+    if (name === UNALLOCATED) continue;
     const owner = ownerIdentity(context.inventory, owners.get(name) ?? null);
     usageOwners.set(name, owner.identityId);
     if (total > 0) active.set(owner.identityId, owner);

@@ -81,8 +81,10 @@ interface DayEvidence {
   readonly scraped: number;
   /** Resources that a scrape could not read, at most at one time. */
   readonly unread: number;
-  /** Series of the metric in one scrape, at most at one time. */
-  readonly points: number;
+  /** Series of the metric in one scrape, at most at one time; null when that could not be asked. */
+  readonly points: number | null;
+  /** Why some of this could not be asked. */
+  readonly unasked: string | null;
 }
 
 type Evidence = ReadonlyMap<string, ReadonlyMap<IsoDate, DayEvidence>>;
@@ -105,9 +107,15 @@ async function gatherEvidence(
       ...metric.names.map((name) => probe(client, countProbe(name, stepSeconds), range)),
     ]);
     const days = new Map<IsoDate, DayEvidence>();
-    for (const [date, { value, coverage }] of scraped) {
-      const points = Math.max(...counted.map((counts) => counts.get(date)?.value ?? 0));
-      days.set(date, { scraped: coverage.samplesSeen, unread: value ?? 0, points });
+    for (const [date, { value, coverage, failure }] of scraped) {
+      const counts = counted.map((probed) => probed.get(date));
+      const uncounted = counts.find((count) => !count || count.failure !== null);
+      days.set(date, {
+        scraped: coverage.samplesSeen,
+        unread: value ?? 0,
+        points: uncounted ? null : Math.max(...counts.map((count) => count?.value ?? 0)),
+        unasked: failure ?? uncounted?.failure ?? null,
+      });
     }
     evidence.set(key, days);
   });
@@ -115,7 +123,7 @@ async function gatherEvidence(
   return evidence;
 }
 
-type Probe = Map<IsoDate, { value: number | null; coverage: Coverage }>;
+type Probe = Map<IsoDate, { value: number | null; coverage: Coverage; failure: string | null }>;
 type ProbeQuery = Parameters<typeof fetchDailyTotals>[1];
 
 async function probe(
@@ -124,7 +132,10 @@ async function probe(
   range: { window: Window; signal: AbortSignal },
 ): Promise<Probe> {
   const days: Probe = new Map();
-  for await (const day of fetchDailyTotals(client, query, range)) days.set(day.date, day);
+  for await (const { date, value, coverage, problems } of fetchDailyTotals(client, query, range)) {
+    const failure = problems.find(({ severity }) => severity === 'error')?.message ?? null;
+    days.set(date, { value, coverage, failure });
+  }
   return days;
 }
 
@@ -151,16 +162,26 @@ function judged(day: UsageDay, evidence: Evidence): UsageDay {
   const known = evidence.get(day.queryKey)?.get(day.date);
   if (!known || day.outcome === 'failed') return day;
   // An hour without traffic, unless samples were set aside; but a metric without a sample is not exported at all.
-  const quiet = day.problems.length === 0 && day.coverage.samplesSeen > 0;
+  // What lacks a name was seen, and touches nobody else.
+  const usable = day.problems.every(
+    ({ code, severity }) => code === 'CB_METRICS_LABEL' && severity === 'warning',
+  );
+  const quiet = usable && day.coverage.samplesSeen > 0;
   const problems: Problem[] = [...day.problems];
   let { coverage } = day;
   if (quiet && known.scraped > coverage.samplesSeen) coverage = { ...coverage, samplesSeen: known.scraped };
-  if (known.points >= MOST_POINTS) {
-    coverage = notWhole(coverage);
+  if (known.points === null || known.points >= MOST_POINTS) coverage = notWhole(coverage);
+  if (known.points !== null && known.points >= MOST_POINTS) {
     problems.push(truncationProblem(day.queryKey, day.date, known.points));
   }
+  if (known.unasked !== null) problems.push(unaskedProblem(day, known.unasked));
   if (known.unread > 0) problems.push(unreadProblem(day, known.unread));
   return { ...day, coverage, outcome: isComplete(coverage) ? 'complete' : 'partial', problems };
+}
+
+function unaskedProblem({ queryKey, date }: UsageDay, why: string): Problem {
+  const message = `${queryKey}: whether the export was scraped whole could not be asked: ${why}`;
+  return makeProblem('CB_METRICS_PARTIAL', message, { date, path: queryKey });
 }
 
 function unreadProblem({ queryKey, date }: UsageDay, unread: number): Problem {

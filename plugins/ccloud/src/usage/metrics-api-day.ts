@@ -1,4 +1,3 @@
-import { compareKeys } from '@chargeback/money';
 import {
   ChargebackError,
   isComplete,
@@ -7,11 +6,10 @@ import {
   MILLISECONDS_PER_HOUR,
   type Problem,
   type UsageDay,
-  type UsageTotals,
-  type Window,
 } from '@chargeback/plugin-api';
 import type { CcloudClient } from '../http/ccloud-client.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../http/parse-json.ts';
+import { isJsonObject, type JsonObject } from '../http/parse-json.ts';
+import { type AnsweredHours, type AskedHours, type AskedMetric, HourSums } from './hour-sums.ts';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import type { UsageMetric } from './usage-metrics.ts';
 
@@ -21,34 +19,10 @@ const GROUPS_PER_PAGE = 1000;
 const MOST_PAGES = 10_000;
 const HOURS_PER_DAY = 24;
 
-/** A measure and which of its metrics to ask for. */
-export interface AskedMetric {
-  readonly metric: UsageMetric;
-  readonly apiName: string;
-}
-
-export interface AskedHours {
-  readonly date: IsoDate;
-  /** Whole hours of the day. */
-  readonly hours: Window;
-  readonly signal: AbortSignal;
-}
-
-/** Totals of the hours asked for, and what was odd about the points. */
-export interface AnsweredHours {
-  readonly totals: UsageTotals;
-  /** Hours with a point that is no usable number. */
-  readonly badHours: ReadonlySet<number>;
-  readonly badPoints: number;
-  readonly example: string | null;
-  /** Points of the answer that ended the listing, or of the listing where it stops at the vendor's limit. */
-  readonly truncatedAt: number | null;
-}
-
 /**
  * Asks for a metric by hour, resource and identity, page by page. A page token may expire on the way: the walk
  * begins anew once.
- * @throws {ChargebackError} `CB_SOURCE_` codes, and `CB_METRICS_LABEL` for a point that names nobody.
+ * @throws {ChargebackError} `CB_SOURCE_` codes, and `CB_METRICS_LABEL` when no point names anybody.
  */
 export async function askHours(
   client: CcloudClient,
@@ -120,111 +94,6 @@ function nextToken({ meta }: JsonObject): string | null {
   return typeof token === 'string' && token !== '' ? token : null;
 }
 
-/** Adds points up per resource and identity. */
-class HourSums {
-  readonly #asked: AskedMetric;
-  readonly #hours: Window;
-  readonly #sums = new Map<string, Map<string, number>>();
-  readonly #badHours = new Set<number>();
-  #badPoints = 0;
-  #example: string | null = null;
-  #points = 0;
-
-  constructor(asked: AskedMetric, hours: Window) {
-    this.#asked = asked;
-    this.#hours = hours;
-  }
-
-  /** Takes a page in either of the two shapes that the API answers in and returns how many points it held. */
-  add(data: JsonValue | undefined): number {
-    if (data !== null && !Array.isArray(data)) throw this.#unusable('it has no list "data"');
-    const { resourceField, identityField } = this.#asked.metric;
-    const before = this.#points;
-    for (const item of data ?? []) {
-      if (!isJsonObject(item)) throw this.#unusable('an item of "data" is not an object');
-      const resourceId = this.#label(item, resourceField);
-      const identityId = this.#label(item, identityField);
-      const points = item['points'];
-      for (const point of Array.isArray(points) ? points : [item]) {
-        if (!isJsonObject(point)) throw this.#unusable('a point is not an object');
-        this.#addPoint(point, resourceId, identityId);
-      }
-    }
-    return this.#points - before;
-  }
-
-  answered(lastPage: number): AnsweredHours {
-    const truncated = lastPage >= MOST_POINTS || this.#points === MOST_POINTS;
-    return {
-      totals: this.#totals(),
-      badHours: this.#badHours,
-      badPoints: this.#badPoints,
-      example: this.#example,
-      truncatedAt: truncated ? this.#points : null,
-    };
-  }
-
-  #addPoint(point: JsonObject, resourceId: string, identityId: string): void {
-    this.#points += 1;
-    const hour = this.#hourOf(point['timestamp']);
-    const value = numberOf(point['value']);
-    if (!Number.isFinite(value) || value < 0) {
-      this.#badHours.add(hour);
-      this.#badPoints += 1;
-      this.#example ??= `${String(point['value'])} of ${identityId} on ${resourceId}`;
-      return;
-    }
-    let ofResource = this.#sums.get(resourceId);
-    if (!ofResource) this.#sums.set(resourceId, (ofResource = new Map()));
-    ofResource.set(identityId, (ofResource.get(identityId) ?? 0) + value);
-  }
-
-  #hourOf(timestamp: JsonValue | undefined): number {
-    const time = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
-    const { start, end } = this.#hours;
-    if (!(time >= start.getTime() && time < end.getTime())) {
-      throw this.#unusable(`a point lies outside the hours asked for: ${JSON.stringify(timestamp)}`);
-    }
-    return Math.floor(time / MILLISECONDS_PER_HOUR);
-  }
-
-  #label(item: JsonObject, field: string): string {
-    const value = item[field];
-    if (typeof value === 'string' && value !== '') return value;
-    const message = `a point of ${this.#asked.apiName} does not name its ${field}`;
-    const fix = 'Nothing to configure: run again, and ask Confluent if it stays.';
-    throw new ChargebackError('CB_METRICS_LABEL', message, { fix });
-  }
-
-  #totals(): UsageTotals {
-    const resourceIds: string[] = [];
-    const identityIds: string[] = [];
-    const values: number[] = [];
-    for (const [resourceId, sums] of [...this.#sums].toSorted(([left], [right]) =>
-      compareKeys(left, right),
-    )) {
-      for (const [identityId, value] of [...sums].toSorted(([left], [right]) => compareKeys(left, right))) {
-        resourceIds.push(resourceId);
-        identityIds.push(identityId);
-        values.push(value);
-      }
-    }
-    return { resourceIds, identityIds, values };
-  }
-
-  #unusable(what: string): ChargebackError {
-    return new ChargebackError(
-      'CB_SOURCE_ANSWER',
-      `the Metrics API's answer on ${this.#asked.apiName} cannot be understood: ${what}`,
-    );
-  }
-}
-
-function numberOf(value: JsonValue | undefined): number {
-  if (typeof value === 'number') return value;
-  return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
-}
-
 function pagingError({ apiName }: AskedMetric, what: string): ChargebackError {
   return new ChargebackError('CB_SOURCE_PAGING', `the Metrics API's pages on ${apiName}: ${what}`);
 }
@@ -243,6 +112,7 @@ export function dayOf(metric: UsageMetric, { date, hours }: AskedHours, answered
     const fix = 'Nothing to configure: the Metrics API answered so; the coverage is lowered by those hours.';
     problems.push(makeProblem('CB_METRICS_SAMPLE', message, { date, path: metric.key, fix }));
   }
+  if (answered.nameless.size > 0) problems.push(namelessProblem(metric, date, answered.nameless));
   if (answered.truncatedAt !== null) {
     coverage = notWhole(coverage);
     problems.push(truncationProblem(metric.key, date, answered.truncatedAt));
@@ -255,4 +125,21 @@ export function dayOf(metric: UsageMetric, { date, hours }: AskedHours, answered
     outcome: isComplete(coverage) ? 'complete' : 'partial',
     problems,
   };
+}
+
+/**
+ * Usage of nobody stays with its resource and goes to UNALLOCATED, so that nobody else bears it. Usage of no
+ * resource is kept under that name, where no line looks for it: it takes no part in any split.
+ */
+function namelessProblem(
+  { key, resourceField }: UsageMetric,
+  date: IsoDate,
+  nameless: AnsweredHours['nameless'],
+): Problem {
+  const told = [...nameless].toSorted().map(([field, count]) => {
+    const end = field === resourceField ? 'they take part in no split' : 'their usage goes to UNALLOCATED';
+    return `points without ${field}: ${count}, ${end}`;
+  });
+  const fix = 'Nothing to configure: the Metrics API answered so; ask Confluent if it stays.';
+  return makeProblem('CB_METRICS_LABEL', `${key}: ${told.join('; ')}`, { date, path: key, fix });
 }

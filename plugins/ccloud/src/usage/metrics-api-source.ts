@@ -12,7 +12,8 @@ import {
   type UsageQuery,
 } from '@chargeback/plugin-api';
 import type { CcloudClient } from '../http/ccloud-client.ts';
-import { type AskedHours, askHours, dayOf } from './metrics-api-day.ts';
+import type { AskedHours } from './hour-sums.ts';
+import { askHours, dayOf } from './metrics-api-day.ts';
 import { availableHours, lostDays } from './metrics-retention.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
 import { type MetricName, type UsageMetric, usageMetric } from './usage-metrics.ts';
@@ -87,6 +88,10 @@ class QueryWalk {
     const [best, ...others] = metric.names;
     if (others.length === 0) return this.#ask(metric, best, asked);
     const answers = await Promise.all(metric.names.map((name) => this.#ask(metric, name, asked)));
+    const refused = metric.names.map(({ apiName }) => this.#lasting.get(apiName));
+    if (refused.every((error) => error?.code === 'CB_SOURCE_REQUEST')) {
+      return this.#failed(date, [problemAt(refused[0]!, { metric, date, severity: 'warning' })]);
+    }
     return firstThatSpeaks(answers as [UsageDay, ...UsageDay[]]);
   }
 
@@ -104,8 +109,7 @@ class QueryWalk {
       if (cause.code === 'CB_SOURCE_REQUEST' && metric.names.length > 1) {
         return { ...this.#failed(date, []), outcome: 'partial' };
       }
-      const message = `${metric.key}: ${cause.message}`;
-      return this.#failed(date, [{ ...problemOf(cause), message, date, path: metric.key }]);
+      return this.#failed(date, [problemAt(cause, { metric, date, severity: 'error' })]);
     }
   }
 
@@ -119,6 +123,19 @@ class QueryWalk {
       problems,
     };
   }
+}
+
+function problemAt(
+  cause: ChargebackError,
+  { metric, date, severity }: { metric: UsageMetric; date: IsoDate; severity: Problem['severity'] },
+): Problem {
+  return {
+    ...problemOf(cause),
+    message: `${metric.key}: ${cause.message}`,
+    date,
+    path: metric.key,
+    severity,
+  };
 }
 
 function unknownQuery(key: string, date: IsoDate): Problem {
