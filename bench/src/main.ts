@@ -13,7 +13,6 @@ import { DATABASE_NAMES, type DatabaseName } from './bench-database.ts';
 import { check, record } from './check.ts';
 import type { Figures } from './figures.ts';
 import { measureGrowth } from './growth.ts';
-import type { EngineResult } from './jobs.ts';
 import { type Measurement, measureShape } from './measure-shape.ts';
 import { runMicro } from './micro.ts';
 import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
@@ -61,28 +60,32 @@ function wholeNumber(option: string, text: string): number {
 
 const DATABASE_TITLES: Readonly<Record<DatabaseName, string>> = { sqlite: 'SQLite', postgres: 'PostgreSQL' };
 
+function figuresOf(run: string, { wallSeconds, cpuSeconds, peakMegabytes }: Figures) {
+  return {
+    run,
+    'wall s': wallSeconds.toFixed(2),
+    'CPU s': cpuSeconds.toFixed(2),
+    'peak MB': Math.round(peakMegabytes),
+  };
+}
+
 function print({ shape, size, database, engine, floor, second, ratio }: Measurement): void {
   const { identities, days, clusters } = size;
   console.log(
     `${shape} on ${DATABASE_TITLES[database]}: ${identities} identities, ${days} days, ${clusters} clusters`,
   );
-  const row = (run: string, { wallSeconds, cpuSeconds, peakMegabytes }: Figures) => ({
-    run,
-    'wall s': wallSeconds.toFixed(2),
-    'CPU s': cpuSeconds.toFixed(2),
-    'peak MB': Math.round(peakMegabytes),
-  });
-  const rowsOf = (run: EngineResult) => ({
-    rows: run.rows,
-    'rows/s': Math.round(run.rows / run.wallSeconds),
-    requests: run.requests,
-  });
   const received = { 'HTTP MB': (floor.receivedBytes / 1e6).toFixed(1) };
   console.table([
-    { ...row('first', engine), ...rowsOf(engine), ...received },
-    { ...row('floor', floor), requests: engine.requests, ...received },
+    {
+      ...figuresOf('first', engine),
+      rows: engine.rows,
+      'rows/s': Math.round(engine.rows / engine.wallSeconds),
+      requests: engine.requests,
+      ...received,
+    },
+    { ...figuresOf('floor', floor), requests: engine.requests, ...received },
     { run: 'first / floor', 'wall s': ratio.wall.toFixed(2), 'CPU s': ratio.cpu.toFixed(2) },
-    { ...row('second cycle', second), rows: second.rows, requests: second.requests },
+    { ...figuresOf('second cycle', second), rows: second.rows, requests: second.requests },
   ]);
   const { parse, insert, csv } = floor.parts;
   console.log(
