@@ -17,6 +17,8 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Bytes beyond which no file may grow; the operating system then refuses, as for a full disk. */
+  readonly largestFile?: number;
   /** Sees the process as soon as it runs. */
   readonly onStart?: (child: ChildProcess) => void;
 }
@@ -24,7 +26,9 @@ export interface CommandOptions {
 /** Runs the real command line in a process of its own. */
 export function chargeback(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--conditions=@chargeback/source', main, ...args], {
+    const node = [process.execPath, '--conditions=@chargeback/source', main, ...args];
+    const [command, ...rest] = options.largestFile === undefined ? node : limited(node, options.largestFile);
+    const child = spawn(command!, rest, {
       cwd: options.cwd ?? repository,
       env: { PATH: process.env['PATH'] ?? '', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,6 +41,11 @@ export function chargeback(args: readonly string[], options: CommandOptions = {}
     child.on('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
     options.onStart?.(child);
   });
+}
+
+/** In blocks of 512 bytes, as POSIX has it. */
+function limited(command: readonly string[], largestFile: number): string[] {
+  return ['sh', '-c', `ulimit -f ${Math.floor(largestFile / 512)}; exec "$@"`, 'sh', ...command];
 }
 
 export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {

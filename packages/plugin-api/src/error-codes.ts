@@ -438,8 +438,8 @@ export const ERROR_CODES = {
   CB_EMIT_SETTINGS: entry(2, 'An emitter is configured wrongly.', 'Write the parameters as described.'),
   CB_EMIT_INCOMPLETE: entry(
     1,
-    'A month is not emitted, because a day of it has no inputs.',
-    'Gather the day: run with --from and --to around it.',
+    'A day or month is not emitted, because a day of it has no inputs, is not calculated, or was removed by retention.',
+    'Run with --from and --to around the day.',
   ),
   CB_EMIT_RECEIPT: entry(
     1,

@@ -91,7 +91,9 @@ function obstacleOf(due: Due, date: IsoDate, states: readonly DateState[]): Obst
   if (date < context.retentionStart) return length === 'month' ? 'closed' : 'waits';
   const waiting = states.filter(({ state }) => state !== 'calculated').map((state) => state.date);
   const leftBehind = waiting.filter((day) => startOfDay(day) < context.window.start);
-  if (leftBehind.length > 0) return leftBehindProblem(configured, date, leftBehind);
+  if (leftBehind.length > 0) {
+    return leftBehindProblem({ configured, tenant: context.name }, date, leftBehind);
+  }
   // A period with a held or uncalculated day would show too little: it waits, and its old emission stays.
   if (waiting.length > 0) return 'waits';
   if (length === 'day') return null;

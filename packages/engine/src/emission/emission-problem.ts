@@ -39,17 +39,18 @@ export function missingProblem({ name }: ConfiguredEmitter, period: IsoDate, mis
 
 /** A period that waits for days which no run looks at any more. */
 export function leftBehindProblem(
-  { name }: ConfiguredEmitter,
+  { configured: { name, aggregation }, tenant }: { configured: ConfiguredEmitter; tenant: string },
   period: IsoDate,
   days: readonly IsoDate[],
 ): Problem {
-  const which = days.length === 1 && days[0] === period ? period : `${period.slice(0, 7)}`;
-  const message = `emitter ${name}: ${which} waits, because ${days.join(', ')} ${days.length === 1 ? 'is' : 'are'} not calculated and no longer looked at`;
+  const which = aggregation === 'monthly' ? period.slice(0, 7) : period;
+  const are = days.length === 1 ? 'is' : 'are';
+  const message = `emitter ${name}: ${which} waits, because ${days.join(', ')} ${are} not calculated and no longer looked at`;
   return makeProblem('CB_EMIT_INCOMPLETE', message, {
     severity: 'error',
     date: period,
     path: name,
-    fix: `Run \`chargeback recalculate --from ${days[0]} --to ${days.at(-1)}\` for the tenant, with --regather when its inputs are incomplete.`,
+    fix: `Run \`chargeback recalculate --tenant ${tenant} --from ${days[0]} --to ${days.at(-1)}\`, with --regather when the source has what was missing.`,
   });
 }
 

@@ -2,7 +2,8 @@ import type { PostgresSession } from './postgres-session.ts';
 
 /**
  * What is written by one transaction at a time, in the order in which a transaction may take more than one: the
- * lease, a day, then the inventory, then the problems, then the partitions. Days are positive or at least far above these numbers.
+ * lease, a day, then the inventory, then the problems, then the tenant, then the partitions. Days are positive or at least
+ * far above these numbers.
  */
 const RESOURCES = {
   schema: -2_147_483_648,

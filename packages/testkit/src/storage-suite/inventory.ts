@@ -211,17 +211,22 @@ async function listBoth(
   }
 }
 
+const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? '-';
+
+const endsOf = (items: readonly (Identity | Resource)[]) =>
+  items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
+
+const lifeText = (item: Identity | Resource, owner: unknown) =>
+  `${day(item.createdAt)} ${day(item.deletedAt)} ${String(owner)}`;
+
 /** The lifetimes of both, which must be the same, as `from to owner`. */
 async function livesOfBoth(store: Store): Promise<string[]> {
   const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
-  const day = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? '-';
-  const told = (item: Identity | Resource, owner: unknown) =>
-    `${day(item.createdAt)} ${day(item.deletedAt)} ${String(owner)}`;
   const lives = resources.filter(({ resourceId }) => resourceId === 'c');
   const others = identities.filter(({ identityId }) => identityId === 'p');
-  const texts = lives.map((item) => told(item, item.ownerId));
+  const texts = lives.map((item) => lifeText(item, item.ownerId));
   assert.deepEqual(
-    others.map((item) => told(item, item.metadata['owner'])),
+    others.map((item) => lifeText(item, item.metadata['owner'])),
     texts,
   );
   return texts;
@@ -257,10 +262,8 @@ function declareMissed(test: StoreTest): void {
     await listBoth(store, '2026-02-03', null);
     await listBoth(store, '2026-02-10', unknown);
     const { resources, identities } = await store.loadLifetimes(windowOf('2000-01-01', '2100-01-01'));
-    const lives = (items: readonly (Identity | Resource)[]) =>
-      items.map(({ createdAt, deletedAt }) => [createdAt, deletedAt]);
-    assert.deepEqual(lives(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
-    assert.deepEqual(lives(identities.filter(({ identityId }) => identityId === 'p')), [
+    assert.deepEqual(endsOf(resources.filter(({ resourceId }) => resourceId === 'c')), [[null, null]]);
+    assert.deepEqual(endsOf(identities.filter(({ identityId }) => identityId === 'p')), [
       [null, date('2026-02-03')],
       [date('2026-02-10'), null],
     ]);

@@ -10,11 +10,11 @@ import {
 import type { CcloudClient } from '../http/ccloud-client.ts';
 import { isJsonObject, type JsonObject } from '../http/parse-json.ts';
 import { type AnsweredHours, type AskedHours, type AskedMetric, HourSums } from './hour-sums.ts';
-import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
+import { notWhole, truncationProblem } from './truncation.ts';
 import type { UsageMetric } from './usage-metrics.ts';
 
 const PATH = '/v2/metrics/cloud/query';
-/** Groups in one answer, the most that the API gives. With the hours of a day far below {@link MOST_POINTS}. */
+/** Groups in one answer, the most that the API gives. With the hours of a day far below the vendor's limit of points. */
 const GROUPS_PER_PAGE = 1000;
 const MOST_PAGES = 10_000;
 const HOURS_PER_DAY = 24;

@@ -1,0 +1,78 @@
+import type { BillingLineItem, UsageDay } from '@chargeback/plugin-api';
+import { line, usageDay } from './support.ts';
+
+export const FIRST = Date.UTC(2026, 0, 1);
+export const DAY = 86_400_000;
+export const LOOKBACK = 14;
+const BILL_LATE = 3;
+
+/** A small generator with a seed: the same story at every run of the test. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 4_294_967_296;
+  };
+}
+
+export const dateOf = (index: number): string => new Date(FIRST + index * DAY).toISOString().slice(0, 10);
+
+/** What the vendor's books and the metrics hold, changed day by day. */
+export class Vendor {
+  readonly lines = new Map<string, BillingLineItem>();
+  readonly usage = new Map<string, UsageDay>();
+  readonly people = new Set(['ana', 'bo', 'cy']);
+  readonly #random: () => number;
+
+  constructor(seed: number) {
+    this.#random = randomFrom(seed);
+  }
+
+  /** The day becomes known; older ones inside the lookback may be restated. */
+  advance(index: number): void {
+    const random = this.#random;
+    const date = dateOf(index);
+    for (const productType of ['COMPUTE', 'NETWORK']) {
+      // Some lines come a few days late.
+      if (random() > 0.15) this.#bill(date, productType, random());
+    }
+    const late = dateOf(index - Math.floor(random() * BILL_LATE));
+    if (index > BILL_LATE && random() < 0.4) this.#bill(late, 'NETWORK', random());
+    const withdrawn = `cluster-1/COMPUTE/${dateOf(index - 1 - Math.floor(random() * 5))}`;
+    if (random() < 0.15) this.lines.delete(withdrawn);
+    if (random() < 0.1) this.#bill(date, 'COMPUTE', -random());
+    this.#changePeople();
+    this.#measure(date);
+  }
+
+  /** What nobody asks for any more. */
+  forgetBefore(date: string): void {
+    for (const [lineId, { timestamp }] of this.lines) {
+      if (timestamp < new Date(date)) this.lines.delete(lineId);
+    }
+    for (const day of this.usage.keys()) if (day < date) this.usage.delete(day);
+  }
+
+  #bill(date: string, productType: string, size: number): void {
+    const bill = line(date, (size * 100).toFixed(6), { productType });
+    this.lines.set(bill.lineId, bill);
+  }
+
+  #changePeople(): void {
+    const name = ['ana', 'bo', 'cy', 'di', 'eve'][Math.floor(this.#random() * 5)]!;
+    if (this.#random() < 0.2 && this.people.size > 1) this.people.delete(name);
+    else if (this.#random() < 0.3) this.people.add(name);
+  }
+
+  #measure(date: string): void {
+    const totals = Object.fromEntries(
+      [...this.people].map((name) => [name, Math.floor(this.#random() * 1e6)]),
+    );
+    const outage = this.#random();
+    const seen = outage < 0.08 ? 0 : outage < 0.2 ? 19 : 24;
+    this.usage.set(
+      date,
+      usageDay(date, seen === 0 ? {} : totals, { samplesSeen: seen, samplesExpected: 24 }),
+    );
+  }
+}
