@@ -6,6 +6,8 @@ import type { ShapeName, ShapeSize } from './shapes.ts';
 export interface ServeJob {
   readonly shape: ShapeName;
   readonly size: ShapeSize;
+  /** Metrics sample by sample, though the server would add them up. */
+  readonly hourly: boolean;
 }
 
 /** What the parent is told once the simulator serves. */

@@ -1,5 +1,6 @@
 // npm run bench -- [--shape NAME] [--database sqlite|postgres] [--identities N] [--days N] [--clusters N]
 //   [--times N] [--repeat N]: --times multiplies the identities, --repeat gives medians; default: all on both databases
+//   --hourly: metrics sample by sample, as from a server that adds nothing up
 // npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
 // npm run bench -- --micro: the parts that see every row, each alone
 // npm run bench -- --growth [--repeat N]: how cost grows with days, identities and clusters
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     clusters: { type: 'string' },
     times: { type: 'string', default: '1' },
     repeat: { type: 'string', default: '1' },
+    hourly: { type: 'boolean', default: false },
     storage: { type: 'boolean', default: false },
     micro: { type: 'boolean', default: false },
     growth: { type: 'boolean', default: false },
@@ -108,7 +110,7 @@ async function benchShapes(repeat: number): Promise<void> {
   const databases = values.database?.map(databaseNamed) ?? DATABASE_NAMES;
   for (const shape of shapes) {
     for (const database of databases) {
-      print(await measureShape({ shape, size: sizeOf(shape), database, repeat }));
+      print(await measureShape({ shape, size: sizeOf(shape), database, repeat, hourly: values.hourly }));
     }
   }
 }

@@ -41,14 +41,22 @@ export interface ShapeToMeasure {
   readonly database: DatabaseName;
   /** Rounds. */
   readonly repeat: number;
+  /** Metrics sample by sample, though the server would add them up. */
+  readonly hourly?: boolean;
 }
 
 /** Longer than the gap within which a source is not asked again. */
 const SECOND_CYCLE_LATER = 2 * 3_600_000;
 
 /** Bills a shape and does the same job bare, in turns. The simulator serves from a process of its own. */
-export async function measureShape({ shape, size, database, repeat }: ShapeToMeasure): Promise<Measurement> {
-  const serveJob: ServeJob = { shape, size };
+export async function measureShape({
+  shape,
+  size,
+  database,
+  repeat,
+  hourly = false,
+}: ShapeToMeasure): Promise<Measurement> {
+  const serveJob: ServeJob = { shape, size, hourly };
   await using service = await startService<Served>('serve', serveJob);
   await using benchDatabase = await openBenchDatabase(database);
   const rounds: Round[] = [];

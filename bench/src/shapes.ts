@@ -30,7 +30,7 @@ export interface World {
 /** Where a world is served, and what a tenant's settings say of it. */
 export interface ServedWorld {
   readonly origin: string;
-  readonly settings: object;
+  readonly settings: { readonly metrics: object };
 }
 
 export interface Shape {

@@ -35,7 +35,7 @@ import {
 } from './scrape-coverage.ts';
 import { createSubquerySupport } from './subquery-support.ts';
 import { type AnsweredSpan, walkDays } from './walk-days.ts';
-import { type SummingServer, walkSummedDays } from './walk-summed-days.ts';
+import { type SummingServer, walkSummedDays, WORTHWHILE_SAMPLES } from './walk-summed-days.ts';
 
 const SECONDS_PER_DAY = 86_400;
 
@@ -44,6 +44,8 @@ export interface MetricsSourceOptions {
   readonly concurrency: number;
   /** `auto`: the server adds the samples of whole days up where it does so exactly. Default: `off`. */
   readonly dailySubqueries?: MetricsConnection['daily_subqueries'];
+  /** Samples of a day from which it is asked to. Default: 20,000. */
+  readonly worthwhileSamples?: number;
   /** Hears why a server does not add up. */
   readonly logger: Logger;
   /**
@@ -55,9 +57,10 @@ export interface MetricsSourceOptions {
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
 export function createMetricsSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
-  const { dailySubqueries = 'off', logger, scrapes } = options;
+  const { dailySubqueries = 'off', logger, scrapes, worthwhileSamples = WORTHWHILE_SAMPLES } = options;
   const summing = dailySubqueries === 'auto';
-  const server = { client, logger, support: createSubquerySupport(client, logger), summing };
+  const support = createSubquerySupport(client, logger);
+  const server = { client, logger, support, summing, worthwhileSamples };
   return {
     usage(queries, window, signal) {
       const range = { window, signal, ...(scrapes ? { scrapes } : {}) };

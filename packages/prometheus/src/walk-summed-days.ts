@@ -25,12 +25,14 @@ const FIRST_SPAN_DAYS = 3;
 /** Samples of the query that a server should look at for one census; the answer holds one for each instant. */
 const TARGET_SAMPLES = 600_000;
 /** A day with fewer samples is read faster than the server is asked twice. */
-const WORTHWHILE_SAMPLES = 2000;
+export const WORTHWHILE_SAMPLES = 20_000;
 
 export interface SummingServer {
   readonly client: PrometheusClient;
   readonly support: SubquerySupport;
   readonly logger: Logger;
+  /** Samples of a day from which it is asked to add up. */
+  readonly worthwhileSamples: number;
 }
 
 interface Range {
@@ -55,7 +57,7 @@ export async function* walkSummedDays(
     const { start, end } = windowOf(answered.span);
     const atFirst: boolean = start.getTime() === window.start.getTime();
     if (!atFirst || end >= window.end || !answered.answer) continue;
-    if (sampleCount(answered.answer) < WORTHWHILE_SAMPLES * answered.span.days.length) continue;
+    if (sampleCount(answered.answer) < server.worthwhileSamples * answered.span.days.length) continue;
     rest = { start: end, end: window.end };
     break;
   }
@@ -127,7 +129,7 @@ class SummedSource {
   async *answer(span: DaySpan, censuses: readonly Census[]): AsyncGenerator<AnsweredSpan, Date | null> {
     const whole = censuses.filter((census) => census.whole);
     if (whole.length > 0) {
-      const worthwhile = whole.some(({ samples }) => samples >= WORTHWHILE_SAMPLES);
+      const worthwhile = whole.some(({ samples }) => samples >= this.#server.worthwhileSamples);
       if (!worthwhile || !(await this.#addsUp(span))) return windowOf(span).start;
     }
     // Days in a row that the server does not add up are asked for together.

@@ -18,7 +18,12 @@ export async function bothWays(
   const logger: Logger = { ...silent, warn: (fields) => reasons.push(JSON.stringify(fields)) };
   const ask = async (dailySubqueries: 'off' | 'auto'): Promise<UsageDay[]> => {
     const answered: UsageDay[] = [];
-    const source = createMetricsSource(client, { concurrency: 2, dailySubqueries, logger });
+    const source = createMetricsSource(client, {
+      concurrency: 2,
+      dailySubqueries,
+      logger,
+      worthwhileSamples: 2000,
+    });
     for await (const day of source.usage(queries, window, never())) answered.push(day);
     return answered.toSorted((left, right) =>
       `${left.queryKey} ${left.date}`.localeCompare(`${right.queryKey} ${right.date}`),
