@@ -18,7 +18,7 @@ const REPEAT = 5;
 const SIZES: readonly Omit<Recorded, 'rowsPerFloorUnit'>[] = [
   { shape: 'generic-metrics', size: { identities: 300, days: 10, clusters: 1 } },
   { shape: 'self-managed-kafka', size: { identities: 1000, days: 10, clusters: 1 } },
-  { shape: 'ccloud', size: { identities: 100, days: 10, clusters: 5 } },
+  { shape: 'ccloud', size: { identities: 200, days: 10, clusters: 5 } },
 ];
 
 /**

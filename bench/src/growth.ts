@@ -15,6 +15,7 @@ const GROWTHS: readonly Growth[] = [
   { shape: 'ccloud', along: 'days', size: { identities: 100, days: 15, clusters: 5 } },
   { shape: 'ccloud', along: 'identities', size: { identities: 100, days: 15, clusters: 5 } },
   { shape: 'ccloud', along: 'clusters', size: { identities: 100, days: 15, clusters: 5 } },
+  { shape: 'self-managed-kafka', along: 'topics', size: { identities: 500, days: 15, clusters: 1, topics: 500 } },
 ];
 
 /** Sizes of one growth: the smallest and its multiples. */
@@ -29,7 +30,7 @@ export async function measureGrowth(repeat: number): Promise<Record<string, stri
   for (const growth of GROWTHS) {
     const measured: Measurement[] = [];
     for (const multiple of MULTIPLES) {
-      const size = { ...growth.size, [growth.along]: growth.size[growth.along] * multiple };
+      const size = { ...growth.size, [growth.along]: growth.size[growth.along]! * multiple };
       measured.push(await measureShape({ shape: growth.shape, size, database: 'sqlite', repeat }));
     }
     table.push(rowOf(growth, measured));
@@ -47,7 +48,7 @@ function rowOf({ shape, along, size }: Growth, measured: readonly Measurement[])
     measured.map((one) => figure(one).toFixed(digits)).join(' · ');
   return {
     shape,
-    growing: `${along}: ${MULTIPLES.map((multiple) => size[along] * multiple).join(' · ')}`,
+    growing: `${along}: ${MULTIPLES.map((multiple) => size[along]! * multiple).join(' · ')}`,
     rows: list(({ engine }) => engine.rows, 0),
     'CPU s': list(({ engine }) => engine.cpuSeconds, 2),
     'exponent of CPU': exponent(work, measured),

@@ -18,6 +18,8 @@ export interface ShapeSize {
   readonly days: number;
   /** Of Confluent Cloud; the other shapes have one. */
   readonly clusters: number;
+  /** Of the Kafka shape, whose owners bear its storage then. Without: 50, and storage is shared evenly. */
+  readonly topics?: number;
 }
 
 /** A simulated world that can be served. */
@@ -87,8 +89,13 @@ function genericMetrics({ identities, days }: ShapeSize): World {
 }
 
 /** 4 lines a day, each allocated to every principal: two by bytes, two evenly. */
-function selfManagedKafka({ identities, days }: ShapeSize): World {
-  const model = kafkaScaleModel({ principals: identities, days, endDate: END });
+function selfManagedKafka({ identities, days, topics }: ShapeSize): World {
+  const model = kafkaScaleModel({ principals: identities, days, endDate: END, topics: topics ?? 50 });
+  const owned = {
+    storage_allocation: 'owner_bytes',
+    ownership: [{ topic_regex: 'topic-[0-4].*', team: 'one' }],
+    identity_source: { default_team: 'two' },
+  };
   return {
     window: model.window,
     now: NOW,
@@ -102,6 +109,7 @@ function selfManagedKafka({ identities, days }: ShapeSize): World {
           network_ingress_per_gib: '1',
           network_egress_per_gib: '2',
         },
+        ...(topics === undefined ? {} : owned),
       }),
   };
 }

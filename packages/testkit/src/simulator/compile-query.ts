@@ -3,7 +3,14 @@ import type { Labels } from './metric-definition.ts';
 import { labelsKey } from './metrics-model.ts';
 import { QueryError } from './query-error.ts';
 import type { Column, Grid, PlanSeries } from './query-plan.ts';
-import type { Aggregate, Arithmetic, ArithmeticOperator, Expression, Selector } from './query-syntax.ts';
+import type {
+  Aggregate,
+  Arithmetic,
+  ArithmeticOperator,
+  Expression,
+  LabelReplace,
+  Selector,
+} from './query-syntax.ts';
 import { fillIncrease, fillInstant, fillLastOfCounter, fillOverTime } from './series-fill.ts';
 import type { SeriesTimeline } from './series-timeline.ts';
 import { fillSubquery } from './subquery-fill.ts';
@@ -56,6 +63,8 @@ export function compileQuery(expression: Expression, context: CompileContext): P
       return compileQuery(expression.expression, context).map((series) => calculate(series, expression));
     case 'time':
       return [{ labels: {}, evaluate: fillTime }];
+    case 'labelReplace':
+      return compileQuery(expression.expression, context).map((series) => relabel(series, expression));
     case 'aggregate':
       return aggregate(expression, compileQuery(expression.expression, context));
   }
@@ -104,6 +113,14 @@ function calculate(series: PlanSeries, { operator, operand }: Arithmetic): PlanS
       }
     },
   };
+}
+
+function relabel(series: PlanSeries, { label, replacement, source, pattern }: LabelReplace): PlanSeries {
+  const value = series.labels[source] ?? '';
+  if (!pattern.test(value)) return series;
+  const { [label]: _old, ...others } = series.labels;
+  const now = value.replace(pattern, replacement);
+  return { ...series, labels: now === '' ? others : { ...others, [label]: now } };
 }
 
 function fillTime(grid: Grid, { values, present }: Column): void {

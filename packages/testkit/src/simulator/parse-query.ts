@@ -108,6 +108,7 @@ function parseBy(tokens: TokenReader): string[] | null {
 function parseCall(tokens: TokenReader): Expression {
   const { text: name, position } = tokens.next();
   if (name === 'vector') return parseTime(tokens);
+  if (name === 'label_replace') return parseLabelReplace(tokens);
   const overTime = OVER_TIME.exec(name);
   if (name !== 'increase' && name !== 'rate' && !overTime) {
     throw QueryError.at(position, `the simulator has no function with name "${name}"`);
@@ -141,6 +142,28 @@ function parseTime(tokens: TokenReader): Expression {
   if (text !== 'time') throw QueryError.at(position, 'the simulator makes a vector of time() only');
   for (const symbol of ['(', ')', ')']) tokens.expectSymbol(symbol);
   return { type: 'time' };
+}
+
+/** What follows `label_replace`. */
+function parseLabelReplace(tokens: TokenReader): Expression {
+  tokens.expectSymbol('(');
+  const expression = parseExpression(tokens);
+  const texts: string[] = [];
+  while (texts.length < 4) {
+    tokens.expectSymbol(',');
+    if (tokens.peek().type !== 'string') throw tokens.unexpected('a string');
+    texts.push(tokens.next().text);
+  }
+  tokens.expectSymbol(')');
+  const [label = '', replacement = '', source = '', pattern = ''] = texts;
+  return {
+    type: 'labelReplace',
+    expression,
+    label,
+    replacement,
+    source,
+    pattern: new RegExp(`^(?:${pattern})$`, 's'),
+  };
 }
 
 function selectorOf(expression: Expression, position: number): Selector {

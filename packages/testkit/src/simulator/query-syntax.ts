@@ -61,5 +61,25 @@ export interface Time {
   readonly type: 'time';
 }
 
+/** `label_replace(expression, "label", "replacement", "source", "pattern")`. */
+export interface LabelReplace {
+  readonly type: 'labelReplace';
+  readonly expression: Expression;
+  readonly label: string;
+  /** With `$1`, `$2` … for the groups of the pattern. */
+  readonly replacement: string;
+  readonly source: string;
+  /** Matches the whole value. */
+  readonly pattern: RegExp;
+}
+
 /** A query as the simulator understands it. Durations are milliseconds. */
-export type Expression = Selector | CounterCall | OverTime | Subquery | Aggregate | Arithmetic | Time;
+export type Expression =
+  | Selector
+  | CounterCall
+  | OverTime
+  | Subquery
+  | Aggregate
+  | Arithmetic
+  | Time
+  | LabelReplace;
