@@ -4,7 +4,6 @@ import {
   describeCause,
   type Inventory,
   isComplete,
-  type IsoDate,
   makeProblem,
   type Problem,
   type ProductRoute,
@@ -19,6 +18,7 @@ import { allocateLine } from './allocate-line.ts';
 import { AllocatedOfDay } from './allocated-of-day.ts';
 import { backOff } from './back-off.ts';
 import type { WindowInventory } from './inventory-timeline.ts';
+import { followsHeld, type Gap, gapProblem, unknownProducts, whollyRetained } from './line-problems.ts';
 import { lineWindow } from './line-window.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { UsageView } from './usage-view.ts';
@@ -70,7 +70,7 @@ export async function calculateDay(context: TenantContext, inputs: DayInputs): P
   const lines = [...outcomes.values()].map(({ result }) => result);
   verifyConservation(inputs.day.lines, new Map(lines.map((line) => [line.lineId, line])));
   const problems = [...outcomes.values()].flatMap(({ problem }) => problem ?? []);
-  problems.push(...unknownProducts(context, inputs.day));
+  problems.push(...unknownProducts(context, inputs.day), ...whollyRetained({ ...inputs, lines }));
   return { lines, problems, held: lines.some(({ state }) => state === 'held') };
 }
 
@@ -206,16 +206,6 @@ function resourceOf(inputs: LineInputs, { resources }: Inventory): Resource | nu
   return resources.get(resourceId) ?? lifetimesOf(inputs).at(-1) ?? null;
 }
 
-/** What a line lacks: samples behind its cost, or usage behind its allocation. */
-interface Gap {
-  readonly what: string;
-  readonly lineId: string;
-  /** True when something was seen, so that an estimate has something to go by. */
-  readonly partly: boolean;
-  /** True when not one sample speaks of the cost itself: settling it would bill a silent zero. */
-  readonly costUnknown: boolean;
-}
-
 function missingInputs(line: BillingLineItem, route: ProductRoute, context: ResolveContext): Gap | null {
   if (line.coverage !== null && !isComplete(line.coverage)) {
     const { samplesSeen, samplesExpected } = line.coverage;
@@ -237,30 +227,6 @@ function mustHold(context: TenantContext, gap: Gap, tries: number): boolean {
   if (gap.costUnknown) return true;
   if (tries >= context.limits.allocationRetryLimit) return false;
   return policy === 'hold' || (policy === 'estimate' && !gap.partly);
-}
-
-function gapProblem(gap: Gap, date: IsoDate, severity: Problem['severity']): Problem {
-  const what = severity === 'error' ? 'is held' : 'was allocated with what there is';
-  return makeProblem('CB_USAGE_INCOMPLETE', `line ${gap.lineId} ${what}: ${gap.what}`, {
-    severity,
-    date,
-    path: gap.lineId,
-    ...(gap.costUnknown ? { fix: NO_SAMPLES_FIX } : {}),
-  });
-}
-
-const NO_SAMPLES_FIX =
-  'Check the query with `chargeback doctor`. Days that the metrics server no longer keeps: set lookback_days to what it keeps.';
-
-function followsHeld({ line, day, others }: LineInputs): Problem {
-  const message = `line ${line.lineId} is held: it follows what the other lines of ${day.date} were allocated, and ${others.held} of them are held`;
-  const fix = 'Nothing of its own: it is calculated as soon as those lines are.';
-  return makeProblem('CB_USAGE_INCOMPLETE', message, {
-    severity: 'error',
-    date: day.date,
-    path: line.lineId,
-    fix,
-  });
 }
 
 function held(line: BillingLineItem, attempts: number, problem: Problem): LineOutcome {
@@ -310,19 +276,4 @@ function failedLine(
     ],
   };
   return { result, problem };
-}
-
-function unknownProducts(context: TenantContext, day: StoredDay): Problem[] {
-  const unknown = new Set(day.lines.map(({ productType }) => productType));
-  for (const productType of context.wiring.productTypes()) unknown.delete(productType);
-  return [...unknown].toSorted().map((productType) =>
-    makeProblem(
-      'CB_ALLOCATION_UNKNOWN_PRODUCT',
-      `product type ${productType} has no route; the fallback took it`,
-      {
-        date: day.date,
-        path: productType,
-      },
-    ),
-  );
 }

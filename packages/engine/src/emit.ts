@@ -5,7 +5,7 @@ import type { ConfiguredEmitter } from './configured-emitter.ts';
 import { type DuePeriods, duePeriods } from './emission/due-periods.ts';
 import { confirm, emitPeriod, emittedBatch } from './emission/emit-period.ts';
 import { backOffProblem, closedProblem, emissionProblem } from './emission/emission-problem.ts';
-import type { Period } from './emission/period.ts';
+import { monthOf, type Period } from './emission/period.ts';
 import { type StoredDays, storedDays } from './emission/stored-days.ts';
 import { withdrawReplaced } from './emission/withdraw-replaced.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
@@ -42,7 +42,9 @@ async function saveProblems(
   problems: readonly Problem[],
 ): Promise<void> {
   const told = problems.flatMap(({ date }) => (date === null ? [] : [date]));
-  const dates = new Set<IsoDate>([...daysOf(window), ...states.map(({ date }) => date), ...told]);
+  const known = [...daysOf(window), ...states.map(({ date }) => date), ...told];
+  // What is wrong with a month is told of its first day, which may lie before all that is stored.
+  const dates = new Set<IsoDate>([...known, ...known.map(monthOf)]);
   await store.saveProblems(
     'emit',
     [],

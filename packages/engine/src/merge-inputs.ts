@@ -22,6 +22,36 @@ export interface MergeOptions {
 }
 
 /**
+ * The stored line of each line. One whose id is not known is the day's only one of its product type all the same,
+ * when the stored bill has only one too: else a resource that is renamed would lose what its source has forgotten.
+ */
+export function formerLines(
+  lines: readonly BillingLineItem[],
+  stored: readonly BillingLineItem[],
+): ReadonlyMap<BillingLineItem, BillingLineItem> {
+  const byId = new Map(stored.map((line) => [line.lineId, line]));
+  const [single, formerSingle] = [singleLines(lines), singleLines(stored)];
+  const former = new Map<BillingLineItem, BillingLineItem>();
+  for (const line of lines) {
+    const key = kindOf(line);
+    const before = byId.get(line.lineId) ?? (single.get(key) ? formerSingle.get(key) : null);
+    if (before) former.set(line, before);
+  }
+  return former;
+}
+
+/** The line of each product type and instant; null where there are several. */
+function singleLines(lines: readonly BillingLineItem[]): Map<string, BillingLineItem | null> {
+  const single = new Map<string, BillingLineItem | null>();
+  for (const line of lines) single.set(kindOf(line), single.has(kindOf(line)) ? null : line);
+  return single;
+}
+
+function kindOf({ productType, timestamp, granularity, totalCost }: BillingLineItem): string {
+  return JSON.stringify([productType, timestamp.getTime(), granularity, totalCost.currency]);
+}
+
+/**
  * Of two gatherings of one line the one that saw more counts: metrics fade with the server's retention. A
  * line without coverage is the source's own word and always new. A quantity whose samples are gone is kept
  * and takes the new price.

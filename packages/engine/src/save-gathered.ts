@@ -15,7 +15,7 @@ import type { DateState, GatheredUsage, UsageSummary } from '@chargeback/storage
 import { type Bills, billsByDay } from './bills-by-day.ts';
 import { wellFormedUsage } from './check-lines.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
-import { judgeUsage, mergeLine, uniteTotals, type Verdict } from './merge-inputs.ts';
+import { formerLines, judgeUsage, mergeLine, uniteTotals, type Verdict } from './merge-inputs.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 export interface GatheredSpan extends Bills {
@@ -168,12 +168,12 @@ async function mergeLines(
 ): Promise<{ lines: readonly BillingLineItem[]; verdicts: Verdicts }> {
   // The vendor's own lines are never merged: only measured ones need what is stored.
   if (!state || lines.every(({ coverage }) => coverage === null)) return { lines, verdicts: [] };
-  const stored = new Map((await context.store.loadLines(date)).map((line) => [line.lineId, line]));
+  const before = formerLines(lines, await context.store.loadLines(date));
   const options = {
     sameSettings: state.gatherFingerprint === context.gatherFingerprint,
     force: context.regather,
   };
-  const merged = lines.map((line) => mergeLine(line, stored.get(line.lineId), options));
+  const merged = lines.map((line) => mergeLine(line, before.get(line), options));
   return {
     lines: merged.map(({ line }) => line),
     verdicts: merged.map(({ line, verdict }) => [line.lineId, verdict] as const),

@@ -68,6 +68,26 @@ describe('inputs that are gathered again', () => {
     expect((await run()).datesGathered).toBe(0);
   });
 
+  it('keep what was measured when the line is called otherwise now, unless there are several of its type', async () => {
+    const called = (lineId: string, one: BillingLineItem): BillingLineItem => ({ ...one, lineId });
+    tenant.world.lines = [called('old/COMPUTE', measured('10', '1'))];
+    await run();
+    tenant.world.gatherKey = 'settings-2';
+    tenant.world.lines = [called('new/COMPUTE', measured('0', '2', { coverage: NOTHING }))];
+    await run();
+    expect(await billed()).toBe('20.0000');
+    tenant.world.gatherKey = 'settings-3';
+    tenant.world.lines = [
+      called('newest/COMPUTE', measured('0', '2', { coverage: NOTHING, query: 'max(bytes)' })),
+    ];
+    await run();
+    expect(await billed()).toBe('20.0000');
+    tenant.world.gatherKey = 'settings-4';
+    tenant.world.lines = ['a', 'b'].map((id) => called(id, measured('0', '2', { coverage: NOTHING })));
+    await run();
+    expect(await billed()).toBe('0.0000');
+  });
+
   it('bill a fixed cost by its new rate also while the metrics are away', async () => {
     tenant.world.usage = [usageDay(DAY, { 'team-a': 1 })];
     tenant.world.lines = [line(DAY, '24'), measured('10', '1', { productType: 'NETWORK' })];

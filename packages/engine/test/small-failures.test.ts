@@ -3,7 +3,7 @@ import { Decimal } from '@chargeback/money';
 import { ChargebackError, daysOf, makeProblem, type Metadata, type Portion } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
-import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
+import { daysFrom, identity, line, resource, TestTenant, usageDay } from './support.ts';
 import { evenRoute, reconciled, sharesOf, usageRoute, world } from './worlds.ts';
 
 const THREE_DAYS = daysFrom('2026-02-01', 3);
@@ -32,6 +32,23 @@ describe('one bad thing', () => {
     delete tenant.world.beforeBilling;
     expect(exitCodeOf([await tenant.run(THREE_DAYS)])).toBe(0);
     expect(Object.keys(await statesOf())).toHaveLength(3);
+  });
+
+  it('such as a bill for a resource that is said not to exist any more is told of, once for a day', async () => {
+    const ended = new Date('2026-02-02T00:00:00Z');
+    tenant.world.resources = [resource('cluster-1', { deletedAt: ended })];
+    tenant.world.lines.push(line(BAD_DAY, '0.5', { productType: 'OTHER' }));
+    const run = await tenant.run(THREE_DAYS);
+    const told = run.problems.filter(({ code }) => code === 'CB_BILLING_LIFETIME');
+    expect(told.map(({ date, message }) => [date, message])).toEqual([
+      [
+        BAD_DAY,
+        expect.stringMatching(/^2 lines of cluster-1, 30\.5000 USD: retained, .*until 2026-02-02T00/),
+      ],
+      ['2026-02-03', expect.stringMatching(/^1 line of cluster-1, 30\.0000 USD: retained/)],
+    ]);
+    expect(exitCodeOf([run])).toBe(0);
+    expect(await reconciled(tenant, THREE_DAYS)).toMatchObject({ retained: '60.5000' });
   });
 
   it('such as three bad days in a row costs those days and none after them', async () => {

@@ -174,6 +174,7 @@ describe('testEmitter', () => {
       'puts a new batch of a period in the place of the old one',
       'keeps the batches of other periods',
       'leaves the destination as it was when the rows end in an error',
+      'changes nothing when another process has taken over the tenant meanwhile',
       'does nothing when it was aborted before',
       'stops within a second when it is aborted between rows, and leaves nothing half-written',
       'refuses parameters that it does not know',

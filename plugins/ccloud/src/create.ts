@@ -20,9 +20,6 @@ export async function createCcloud(settings: Settings, host: PluginHost): Promis
     daysPerQuery: settings.billing_api.days_per_query,
     currency: settings.currency,
     now: host.clock,
-    ...(settings.partial_period === 'active_fraction'
-      ? { lifetimes: () => new Map(listed.map((resource) => [resource.resourceId, resource])) }
-      : {}),
   };
   const inventory: InventorySource = {
     client,

@@ -388,52 +388,6 @@ describe('a bad row', () => {
   });
 });
 
-describe('a line for a time in which its resource did not exist', () => {
-  const at = (text: string) => new Date(text);
-
-  async function toldOf(
-    lifetimes: readonly (readonly [string, Date | null, Date | null])[],
-    rows: readonly Record<string, unknown>[] = [row()],
-  ) {
-    await using server = await serve(() => page(rows));
-    const source = {
-      client: clientOf(server.url).client,
-      daysPerQuery: 30,
-      currency: 'USD',
-      now: () => NOW,
-      lifetimes: () =>
-        new Map(lifetimes.map(([id, createdAt, deletedAt]) => [id, { createdAt, deletedAt }] as const)),
-    };
-    const [batch] = await collect(gatherBill(source, window(DAY, '2026-02-03'), live()));
-    expect(batch!.lines.length).toBeGreaterThan(0);
-    return batch!.problems;
-  }
-
-  it('is told of: its cost is retained', async () => {
-    const later = await toldOf([['lkc-1', at('2026-02-02T00:00:00Z'), null]]);
-    expect(later).toMatchObject([{ code: 'CB_BILLING_LIFETIME', severity: 'warning', date: DAY }]);
-    expect(later[0]!.message).toContain('KAFKA_NETWORK_WRITE of lkc-1');
-    expect(later[0]!.message).toContain('created at 2026-02-02');
-    const gone = await toldOf([['lkc-1', null, at('2026-02-01T00:00:00Z')]]);
-    expect(gone).toMatchObject([{ code: 'CB_BILLING_LIFETIME', severity: 'warning', date: DAY }]);
-  });
-
-  it('is not one of which it existed for a part, nor one of an unknown resource, nor one that costs nothing', async () => {
-    const [from, to] = [at('2026-02-01T23:59:00Z'), at('2026-02-01T00:01:00Z')];
-    expect(await toldOf([['lkc-1', from, null]])).toEqual([]);
-    expect(await toldOf([['lkc-1', null, to]])).toEqual([]);
-    expect(await toldOf([['lkc-2', at('2026-02-09T00:00:00Z'), null]])).toEqual([]);
-    const free = [row({ amount: 0 })];
-    expect(await toldOf([['lkc-1', at('2026-02-09T00:00:00Z'), null]], free)).toEqual([]);
-  });
-
-  it('may be a whole month', async () => {
-    const month = [row({ end_date: '2026-03-01' })];
-    expect(await toldOf([['lkc-1', at('2026-02-28T12:00:00Z'), null]], month)).toEqual([]);
-    expect(await toldOf([['lkc-1', at('2026-03-01T00:00:00Z'), null]], month)).toHaveLength(1);
-  });
-});
-
 describe('rows that share an id', () => {
   it('count once when they are the same row', async () => {
     const { lines, problems } = await billOf([row(), row()]);

@@ -11,7 +11,6 @@ import {
 } from '@chargeback/plugin-api';
 import { type CcloudClient, listAll } from '../http/ccloud-client.ts';
 import type { JsonValue } from '../http/parse-json.ts';
-import { type ListedLifetimes, tellOfLinesOutside } from './lines-outside-lifetimes.ts';
 import { isCalendarMonth, linesOf, spansOneDay } from './cost-lines.ts';
 import { type CostRow, isRejected, readCostRow, type RejectedRow } from './cost-row.ts';
 import { oldestDay, queryWindows } from './query-windows.ts';
@@ -24,8 +23,6 @@ export interface BillSource {
   /** The API names none. */
   readonly currency: string;
   readonly now: () => Date;
-  /** When the resources existed, as this run listed them; absent where that does not matter. */
-  readonly lifetimes?: () => ListedLifetimes;
 }
 
 /** The vendor's default; its limit is 10,000. */
@@ -78,7 +75,7 @@ async function fetchBatch(source: BillSource, window: Window, signal: AbortSigna
 export function batchOf(
   rows: readonly JsonValue[],
   window: Window,
-  { currency, now, lifetimes }: Pick<BillSource, 'currency' | 'now' | 'lifetimes'>,
+  { currency, now }: Pick<BillSource, 'currency' | 'now'>,
 ): BillingBatch {
   const problems = new RowProblems();
   const inside: CostRow[] = [];
@@ -98,7 +95,6 @@ export function batchOf(
     }
   }
   const lines = linesOf(setAsideDuplicates(inside, problems), { currency, problems });
-  if (lifetimes) tellOfLinesOutside(lines, lifetimes(), problems);
   return { window, lines, problems: problems.all() };
 }
 
