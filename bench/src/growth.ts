@@ -15,7 +15,11 @@ const GROWTHS: readonly Growth[] = [
   { shape: 'ccloud', along: 'days', size: { identities: 100, days: 15, clusters: 5 } },
   { shape: 'ccloud', along: 'identities', size: { identities: 100, days: 15, clusters: 5 } },
   { shape: 'ccloud', along: 'clusters', size: { identities: 100, days: 15, clusters: 5 } },
-  { shape: 'self-managed-kafka', along: 'topics', size: { identities: 500, days: 15, clusters: 1, topics: 500 } },
+  {
+    shape: 'self-managed-kafka',
+    along: 'topics',
+    size: { identities: 500, days: 15, clusters: 1, topics: 500 },
+  },
 ];
 
 /** Sizes of one growth: the smallest and its multiples. */
