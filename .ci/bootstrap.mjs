@@ -52,7 +52,7 @@ function test(args) {
 
 function bench(args) {
   build();
-  node([path.join(root, 'bench', 'main.ts'), ...args]);
+  node([path.join(root, 'bench', 'dist', 'main.js'), ...args]);
 }
 
 function check() {

@@ -34,18 +34,30 @@ const REMEMBERED_CELLS = 200_000;
 export class CsvText {
   readonly #timestamps = new Map<number, string>();
   readonly #cells = new Map<string, string>();
+  #last: ChargebackRow | null = null;
+  #beforeIdentity = '';
+  #afterAmount = '';
 
   lines(rows: readonly ChargebackRow[]): string {
     let text = '';
     for (const row of rows) {
-      // In the order of CSV_COLUMNS. The amount is a number and stays one, a negative one too.
+      // In the order of CSV_COLUMNS. Rows come in that order too, so most differ in identity and amount only.
+      if (this.#last === null || !agree(this.#last, row)) this.#remember(row);
+      // The amount is a number and stays one, a negative one too.
       text +=
-        `${this.#cell(row.ecosystem)},${this.#cell(row.tenantId)},${this.#timestamp(row.timestamp)},` +
-        `${this.#cell(row.resourceId)},${this.#cell(row.productCategory)},${this.#cell(row.productType)},` +
-        `${this.#cell(row.identityId)},${row.costType},${formatUnits(row.amount.units)},` +
-        `${this.#cell(row.allocationMethod)},${this.#cell(row.allocationDetail)}${NEWLINE}`;
+        `${this.#beforeIdentity}${this.#cell(row.identityId)},${row.costType},${formatUnits(row.amount.units)}` +
+        this.#afterAmount;
     }
     return text;
+  }
+
+  /** Makes the text around identity and amount. */
+  #remember(row: ChargebackRow): void {
+    this.#last = row;
+    this.#beforeIdentity =
+      `${this.#cell(row.ecosystem)},${this.#cell(row.tenantId)},${this.#timestamp(row.timestamp)},` +
+      `${this.#cell(row.resourceId)},${this.#cell(row.productCategory)},${this.#cell(row.productType)},`;
+    this.#afterAmount = `,${this.#cell(row.allocationMethod)},${this.#cell(row.allocationDetail)}${NEWLINE}`;
   }
 
   #cell(value: string | null): string {
@@ -68,6 +80,20 @@ export class CsvText {
     }
     return text;
   }
+}
+
+/** In every column but identity, cost type and amount. */
+function agree(left: ChargebackRow, right: ChargebackRow): boolean {
+  return (
+    left.resourceId === right.resourceId &&
+    left.productType === right.productType &&
+    left.productCategory === right.productCategory &&
+    left.allocationMethod === right.allocationMethod &&
+    left.allocationDetail === right.allocationDetail &&
+    left.timestamp.getTime() === right.timestamp.getTime() &&
+    left.tenantId === right.tenantId &&
+    left.ecosystem === right.ecosystem
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   assertRatios,
   fractionOfMoney,
   type Money,
+  type Share,
   splitByWeight,
   splitPortions,
   subtractMoney,
@@ -84,9 +85,8 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     amount,
     portion.recipients.map(({ identityId, weight }) => ({ key: identityId, weight })),
   );
-  const weights = new Map(portion.recipients.map(({ identityId, weight }) => [identityId, weight]));
   let sum = 0n;
-  for (const weight of weights.values()) sum += weight;
+  for (const { weight } of portion.recipients) sum += weight;
   return {
     costType: portion.costType,
     method: portion.method,
@@ -97,8 +97,17 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     tiersTried: portion.tiersTried,
     identityIds: shares.map(({ key }) => key),
     units: shares.map(({ units }) => units),
-    ratios: shares.map(({ key }) => ratioOf(weights.get(key)!, sum)),
+    ratios: weightsOf(portion, shares).map((weight) => ratioOf(weight, sum)),
   };
+}
+
+/** In the order of the shares, which recipients mostly have too. */
+function weightsOf({ recipients }: Portion, shares: readonly Share[]): Weight[] {
+  if (shares.every(({ key }, index) => recipients[index]!.identityId === key)) {
+    return recipients.map(({ weight }) => weight);
+  }
+  const weights = new Map(recipients.map(({ identityId, weight }) => [identityId, weight]));
+  return shares.map(({ key }) => weights.get(key)!);
 }
 
 const RATIO_SCALE = 10n ** 18n;

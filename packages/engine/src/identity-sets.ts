@@ -27,16 +27,36 @@ export function identitySets(
   };
 }
 
+/** Both are sorted and unique; of an identity in both the right one is taken. */
 function merge(left: readonly Identity[], right: readonly Identity[]): readonly Identity[] {
   if (left.length === 0) return right;
   if (right.length === 0) return left;
-  return sortedUnique([...left, ...right]);
+  const merged: Identity[] = [];
+  let at = 0;
+  for (const identity of right) {
+    while (at < left.length && left[at]!.identityId < identity.identityId) merged.push(left[at++]!);
+    if (at < left.length && left[at]!.identityId === identity.identityId) at += 1;
+    merged.push(identity);
+  }
+  for (; at < left.length; at += 1) merged.push(left[at]!);
+  return merged;
 }
 
 function sortedUnique(identities: readonly Identity[]): readonly Identity[] {
+  // Most lists come in order, and looking costs less than sorting.
+  if (isSortedUnique(identities)) return identities;
   const byId = new Map<string, Identity>();
   for (const identity of identities) {
     if (identity.identityType !== SYSTEM_IDENTITY_TYPE) byId.set(identity.identityId, identity);
   }
   return [...byId.values()].toSorted((left, right) => compareKeys(left.identityId, right.identityId));
+}
+
+function isSortedUnique(identities: readonly Identity[]): boolean {
+  let before: string | null = null;
+  for (const { identityId, identityType } of identities) {
+    if (identityType === SYSTEM_IDENTITY_TYPE || (before !== null && before >= identityId)) return false;
+    before = identityId;
+  }
+  return true;
 }

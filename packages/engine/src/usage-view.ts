@@ -42,8 +42,23 @@ function addUp(days: readonly StoredUsage[], scope: string | null, missingDays: 
       totals.set(identityId, (totals.get(identityId) ?? 0) + values[index]!);
     }
   }
-  const sorted = new Map([...totals].toSorted(([left], [right]) => compareKeys(left, right)));
-  return { totals: sorted, coverage: coverageOf(days, missingDays), outcome: outcomeOf(days, missingDays) };
+  return {
+    totals: inKeyOrder(totals),
+    coverage: coverageOf(days, missingDays),
+    outcome: outcomeOf(days, missingDays),
+  };
+}
+
+/** Stored usage mostly is in order, and looking costs less than sorting. */
+function inKeyOrder(totals: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  let before: string | null = null;
+  for (const key of totals.keys()) {
+    if (before !== null && before > key) {
+      return new Map([...totals].toSorted(([left], [right]) => compareKeys(left, right)));
+    }
+    before = key;
+  }
+  return totals;
 }
 
 function coverageOf(days: readonly StoredUsage[], missingDays: number): Coverage {

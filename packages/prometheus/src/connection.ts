@@ -67,6 +67,12 @@ export const metricsConnectionSchema = z
     max_response_bytes: z.int().min(1024).default(268_435_456),
     max_in_flight: z.int().min(1).max(100).default(20),
     max_attempts: z.int().min(1).max(10).default(4),
+    daily_subqueries: z
+      .enum(['off', 'auto'])
+      .default('auto')
+      .describe(
+        'auto: many days of a large usage query are added up by the server where it does so exactly.',
+      ),
   })
   .superRefine((connection, issues) => {
     const { auth_type: type, username, password, bearer_token: token } = connection;

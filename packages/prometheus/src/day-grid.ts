@@ -3,7 +3,7 @@ import type { DaySpan } from './plan-range.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 
 /** Larger samples are no measurements, and a sum of them would not stay finite. */
-const LARGEST_USABLE = 1e290;
+export const LARGEST_USABLE = 1e290;
 
 /** Which sampling instants of a span were seen, and which held something unusable. */
 export class DayGrid {
@@ -42,6 +42,11 @@ export class DayGrid {
         this.examples[day] ??= value;
       }
     }
+  }
+
+  /** Of an answer that holds totals alone: every instant had a usable sample and none an unusable one. */
+  seeAll(): void {
+    this.#seen.fill(1);
   }
 
   /** Instants of a day that had a usable sample and no unusable one: what the coverage counts. */

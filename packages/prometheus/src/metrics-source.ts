@@ -3,6 +3,7 @@ import {
   type Coverage,
   isComplete,
   type IsoDate,
+  type Logger,
   type MetricsSource,
   UNALLOCATED,
   type UsageDay,
@@ -10,12 +11,12 @@ import {
   type UsageTotals,
   type Window,
 } from '@chargeback/plugin-api';
+import type { MetricsConnection } from './connection.ts';
 import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import { namelessOf, namelessProblem, type NamelessSeries } from './nameless-series.ts';
 import type { DaySpan } from './plan-range.ts';
-import type { RangeAnswer } from './range-answer.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import {
   coverageOf,
@@ -32,10 +33,21 @@ import {
   type StepScrapes,
   wholeSteps,
 } from './scrape-coverage.ts';
-import { walkDays } from './walk-days.ts';
+import { createSubquerySupport } from './subquery-support.ts';
+import { type AnsweredSpan, walkDays } from './walk-days.ts';
+import { type SummingServer, walkSummedDays, WORTHWHILE_SAMPLES } from './walk-summed-days.ts';
+
+const SECONDS_PER_DAY = 86_400;
 
 export interface MetricsSourceOptions {
+  /** Queries at work at the same time. */
   readonly concurrency: number;
+  /** `auto`: the server adds the samples of whole days up where it does so exactly. Default: `off`. */
+  readonly dailySubqueries?: MetricsConnection['daily_subqueries'];
+  /** Samples of a day from which it is asked to. Default: 20,000. */
+  readonly worthwhileSamples?: number;
+  /** Hears why a server does not add up. */
+  readonly logger: Logger;
   /**
    * Says at which instants the sources were scraped. Then the coverage of a query that expects `any_instant` is
    * that of the scrapes: an instant without a sample is no outage, and an outage is not the absence of usage.
@@ -45,11 +57,14 @@ export interface MetricsSourceOptions {
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
 export function createMetricsSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
-  const { scrapes } = options;
+  const { dailySubqueries = 'off', logger, scrapes, worthwhileSamples = WORTHWHILE_SAMPLES } = options;
+  const summing = dailySubqueries === 'auto';
+  const support = createSubquerySupport(client, logger);
+  const server = { client, logger, support, summing, worthwhileSamples };
   return {
     usage(queries, window, signal) {
       const range = { window, signal, ...(scrapes ? { scrapes } : {}) };
-      const answers = queries.map((query) => usageOf(client, query, range));
+      const answers = queries.map((query) => usageOf(server, query, range));
       return mergeInOrderOfArrival(answers, options.concurrency);
     },
   };
@@ -62,27 +77,29 @@ interface UsageRange {
 }
 
 async function* usageOf(
-  client: PrometheusClient,
+  server: SummingServer & { readonly summing: boolean },
   query: UsageQuery,
   range: UsageRange,
 ): AsyncGenerator<UsageDay> {
   const { scrapes, window, signal } = range;
-  for await (const { span, answer, error } of walkDays(client, query, range)) {
-    if (answer) {
+  const spans =
+    server.summing && query.stepSeconds < SECONDS_PER_DAY
+      ? walkSummedDays(server, query, range)
+      : walkDays(server.client, query, range);
+  for await (const answered of spans) {
+    if (answered.answer) {
       const days = await scrapes?.days(window, signal);
-      yield* answeredDays(query, answer, {
-        span,
-        scrapes: scrapes && days ? { coverage: scrapes, days } : null,
-      });
+      yield* answeredDays(query, answered, scrapes && days ? { coverage: scrapes, days } : null);
     } else {
+      const { span, error } = answered;
       for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
     }
   }
 }
 
-interface AnsweredRange {
-  readonly span: DaySpan;
-  readonly scrapes: { coverage: ScrapeCoverage; days: ReadonlyMap<IsoDate, DayScrapes> } | null;
+interface KnownScrapes {
+  readonly coverage: ScrapeCoverage;
+  readonly days: ReadonlyMap<IsoDate, DayScrapes>;
 }
 
 function expectedOf({ expects }: UsageQuery, perDay: number): number {
@@ -102,10 +119,11 @@ function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): Usage
 
 function* answeredDays(
   query: UsageQuery,
-  { series, warnings }: RangeAnswer,
-  { span, scrapes }: AnsweredRange,
+  { span, answer: { series, warnings }, summed }: Exclude<AnsweredSpan, { answer: null }>,
+  scrapes: KnownScrapes | null,
 ): Iterable<UsageDay> {
   const grid = new DayGrid(span);
+  if (summed) grid.seeAll();
   const totals = addUp(query, series, grid);
   const nameless = namelessOf(query, series, grid);
   for (const [day, date] of span.days.entries()) {

@@ -30,7 +30,13 @@ export interface RangeQuery {
 
 /** A span with its answer, or with why there is none. */
 export type AnsweredSpan =
-  | { readonly span: DaySpan; readonly answer: RangeAnswer; readonly error: null }
+  | {
+      readonly span: DaySpan;
+      readonly answer: RangeAnswer;
+      readonly error: null;
+      /** Each series has one sample, its total of the day, and every instant had a usable sample of the query. */
+      readonly summed?: boolean;
+    }
   | { readonly span: DaySpan; readonly answer: null; readonly error: ChargebackError };
 
 /**
@@ -81,7 +87,8 @@ function* givenUp(walk: DayWalk, error: ChargebackError): Iterable<AnsweredSpan>
   if (!walk.done) yield { span: walk.rest(), answer: null, error };
 }
 
-async function askSpan(
+/** Only an abort throws. */
+export async function askSpan(
   client: PrometheusClient,
   query: RangeQuery,
   { span, signal }: { span: DaySpan; signal: AbortSignal },
@@ -106,7 +113,7 @@ async function askSpan(
 }
 
 /** Also a server's own limit on the samples that one query may touch. */
-function isTooMuch(error: ChargebackError): boolean {
+export function isTooMuch(error: ChargebackError): boolean {
   if (TOO_MUCH.has(error.code)) return true;
   return MAY_BE_TOO_MUCH.has(error.code) && LIMIT.test(error.message);
 }

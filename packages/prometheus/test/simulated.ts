@@ -33,13 +33,16 @@ export function counters(
   };
 }
 
-export function simulated(options: Omit<MetricsModelOptions, 'window'>): {
+export function simulated(
+  options: Omit<MetricsModelOptions, 'window'>,
+  { closedRanges = false }: { closedRanges?: boolean } = {},
+): {
   client: PrometheusClient;
   fetch: SimulatorFetch;
   model: ReturnType<typeof createMetricsModel>;
 } {
   const model = createMetricsModel({ window: WINDOW, ...options });
-  const fetch = createSimulatorFetch(model);
+  const fetch = createSimulatorFetch(model, { closedRanges });
   const connection = metricsConnectionSchema.parse({ url: 'http://simulator.invalid' });
   const host = {
     createFetch: () => fetch,

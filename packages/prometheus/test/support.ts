@@ -132,7 +132,7 @@ export async function usageOf(
   ...queries: UsageQuery[]
 ): Promise<UsageDay[]> {
   const answered: UsageDay[] = [];
-  const source = createMetricsSource(client, { concurrency: 2 });
+  const source = createMetricsSource(client, { concurrency: 2, logger: silent });
   for await (const day of source.usage(queries, window, never())) answered.push(day);
   return answered.toSorted((left, right) =>
     `${left.queryKey}${left.date}`.localeCompare(`${right.queryKey}${right.date}`),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createMetricsSource, fetchDailyTotals } from '../src/index.ts';
 import { counters, hourly, simulated, WINDOW, WINDOW_DATES } from './simulated.ts';
-import { clientFor, days, matrix, never, serve, totalsOf, usageOf, usageQuery } from './support.ts';
+import { clientFor, days, matrix, never, serve, silent, totalsOf, usageOf, usageQuery } from './support.ts';
 
 describe('usage', () => {
   it('is the sum of 24 hourly increases for every day and name, in order of the names', async () => {
@@ -260,7 +260,7 @@ describe('usage', () => {
     const names = Array.from({ length: 400 }, (_, index) => `svc-${index}`);
     const { client, fetch } = simulated({ metrics: [counters(names, () => 1)] });
     const queries = ['a', 'b', 'c', 'd'].map((key) => usageQuery({ key }));
-    const source = createMetricsSource(client, { concurrency: 2 });
+    const source = createMetricsSource(client, { concurrency: 2, logger: silent });
     for await (const day of source.usage(queries, WINDOW, never())) {
       expect(day.outcome).toBe('complete');
       break;

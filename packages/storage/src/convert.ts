@@ -73,7 +73,11 @@ export function metadataOf(text: string): Metadata {
  */
 export const HALF = 4_294_967_296n;
 
-/** Puts the sums of the two halves together again. */
-export function joinHalves(high: bigint | string, low: bigint | string): bigint {
+/** Puts the sums of the two halves together again. Numbers must be exact integers. */
+export function joinHalves(high: bigint | number | string, low: bigint | number | string): bigint {
+  if (typeof high === 'number' && typeof low === 'number') {
+    const joined = high * Number(HALF) + low;
+    if (Number.isSafeInteger(joined) && Number.isSafeInteger(high * Number(HALF))) return BigInt(joined);
+  }
   return BigInt(high) * HALF + BigInt(low);
 }

@@ -1,8 +1,5 @@
 import { parseConnectionString } from './connection-string.ts';
-import { openPostgres } from './postgres/open.ts';
-import { PostgresStore } from './postgres/postgres-store.ts';
-import { openSqlite } from './sqlite/open.ts';
-import { SqliteStore } from './sqlite/sqlite-store.ts';
+import { postgresDriver, sqliteDriver } from './load-driver.ts';
 import type { OpenStoreOptions, Store } from './store.ts';
 
 /**
@@ -17,7 +14,10 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { connectionString, workingDirectory, ecosystem, tenantId } = options;
   const location = parseConnectionString(connectionString, workingDirectory);
   const owner = { ecosystem, tenantId };
-  return location.dialect === 'postgres'
-    ? new PostgresStore(await openPostgres(location, owner), owner)
-    : new SqliteStore(await openSqlite(location.path, owner), owner);
+  if (location.dialect === 'postgres') {
+    const { openPostgres, PostgresStore } = await postgresDriver();
+    return new PostgresStore(await openPostgres(location, owner), owner);
+  }
+  const { openSqlite, SqliteStore } = await sqliteDriver();
+  return new SqliteStore(await openSqlite(location.path, owner), owner);
 }

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { describeLocation, parseConnectionString } from './connection-string.ts';
+import { describeLocation, parseConnectionString, type StoreLocation } from './connection-string.ts';
 import type { Inspection } from './inspection.ts';
+import { postgresDriver, sqliteDriver } from './load-driver.ts';
 import { MIGRATIONS, pendingMigrations } from './migrations.ts';
-import { inspectPostgres } from './postgres/inspect.ts';
-import { inspectSqlite } from './sqlite/inspect.ts';
 import type { OpenStoreOptions } from './store.ts';
 
 export interface StorageStatus extends Inspection {
@@ -25,11 +24,7 @@ const NOTHING: Inspection = { executed: [], owner: null };
 export async function storageStatus(place: StoragePlace): Promise<StorageStatus> {
   const location = parseConnectionString(place.connectionString, place.workingDirectory);
   const name = describeLocation(location);
-  const inspection = await (location.dialect === 'postgres'
-    ? inspectPostgres(location)
-    : existsSync(location.path)
-      ? inspectSqlite(location.path)
-      : NOTHING);
+  const inspection = await inspect(location);
   const pending = pendingMigrations(inspection.executed, MIGRATIONS, name).map((migration) => migration.name);
   return { place: name, dialect: location.dialect, pending, ...inspection };
 }
@@ -38,5 +33,10 @@ export async function storageStatus(place: StoragePlace): Promise<StorageStatus>
 export async function storeExists(place: StoragePlace): Promise<boolean> {
   const location = parseConnectionString(place.connectionString, place.workingDirectory);
   if (location.dialect === 'sqlite') return existsSync(location.path);
-  return (await inspectPostgres(location)).executed.length > 0;
+  return (await inspect(location)).executed.length > 0;
+}
+
+async function inspect(location: StoreLocation): Promise<Inspection> {
+  if (location.dialect === 'postgres') return (await postgresDriver()).inspectPostgres(location);
+  return existsSync(location.path) ? (await sqliteDriver()).inspectSqlite(location.path) : NOTHING;
 }

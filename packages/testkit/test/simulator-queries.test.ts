@@ -258,6 +258,31 @@ describe('subqueries', () => {
   });
 });
 
+describe('arithmetic', () => {
+  it('binds as in PromQL and compares to 0 and 1', async () => {
+    const model = smallModel();
+    const request = { start: hours(1), end: hours(2) };
+    // 100 and 101 of the one, 0.5 of the other.
+    expect(await askHours(model, 'sum(stored_bytes) * 2 + 1 >= bool 203', request)).toEqual({
+      '': { 1: 0, 2: 1 },
+    });
+    expect(await askHours(model, '(stored_bytes{principal="a"} >= bool 101) + 4', request)).toEqual({
+      a: { 1: 4, 2: 5 },
+    });
+  });
+
+  it('knows the time of an instant, in a subquery too', async () => {
+    const request = { start: hours(24), end: hours(24) };
+    const midnight = hours(24).getTime() / 1000;
+    expect(totalOf(await askRange(smallModel(), 'vector(time())', request))).toBe(midnight);
+    const query = 'sum_over_time(vector(time())[23h30m:1h])';
+    for (const closedRanges of [true, false]) {
+      const fetch = createSimulatorFetch(smallModel(), { closedRanges });
+      expect(totalOf(await askRange(fetch, query, request))).toBe(24 * midnight - 276 * 3600);
+    }
+  });
+});
+
 describe('values', () => {
   it('are written as a Prometheus server writes them', async () => {
     const values = [
@@ -334,7 +359,9 @@ describe('what is not understood', () => {
     ['increase(bytes_total[1x])', 'not a valid duration string'],
     ['increase(bytes_total[0h])', 'not a valid duration string'],
     ['bytes_total offset 1d', 'unexpected name "offset"'],
-    ['bytes_total / stored_bytes', 'multiplies and divides by a number only'],
+    ['bytes_total / stored_bytes', 'calculates and compares with a number only'],
+    ['bytes_total >= 3', 'compares with "bool" only'],
+    ['vector(1)', 'makes a vector of time() only'],
     ['{principal=~".*"}', 'at least one non-empty matcher'],
     ['bytes_total{principal="a"', 'unexpected end of input'],
     ['bytes_total{principal=a}', 'expected string'],

@@ -9,7 +9,11 @@ import type { Settings } from './settings.ts';
 /** Connects one tenant to its Prometheus. */
 export async function createGenericMetrics(settings: Settings, host: PluginHost): Promise<Ecosystem> {
   const client = createPrometheusClient(settings.metrics, host);
-  const metrics = createMetricsSource(client, { concurrency: host.concurrency });
+  const metrics = createMetricsSource(client, {
+    concurrency: host.concurrency,
+    dailySubqueries: settings.metrics.daily_subqueries,
+    logger: host.logger,
+  });
   const fixed = staticIdentities(settings);
   const fixedIds = new Map(fixed.map((identity) => [identity.identityId, identity]));
   return {

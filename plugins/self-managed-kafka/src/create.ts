@@ -37,7 +37,12 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
     fallback: fallbackRoute(),
     regather: 'until_complete',
     gatherKey: gatherKey(settings, routes),
-    metrics: createMetricsSource(client, { concurrency: host.concurrency, scrapes }),
+    metrics: createMetricsSource(client, {
+      concurrency: host.concurrency,
+      dailySubqueries: settings.metrics.daily_subqueries,
+      logger: host.logger,
+      scrapes,
+    }),
     async *billing(window, signal) {
       yield await constructBill(settings, { client, queries, scrapes, window, signal });
     },

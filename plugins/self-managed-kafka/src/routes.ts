@@ -1,9 +1,11 @@
 import { terminal } from '@chargeback/allocation';
 import {
+  type IdentityResolution,
   type IdentityResolver,
+  type IsoDate,
   isoDateOf,
   type ProductRoute,
-  type ResolveContext,
+  type Usage,
   type UsageQuery,
 } from '@chargeback/plugin-api';
 import { networkAllocator, ownerBytesAllocator, sharedAllocator } from './allocators.ts';
@@ -107,21 +109,32 @@ function asTopics(query: string, topicLabel: string): string {
 /** Who was seen in the stored metrics of the window, and who is listed in the configuration. */
 function principalResolver(settings: Settings, directory: Directory): IdentityResolver {
   const teams = settings.charge_to === 'team';
-  return (context) => {
-    const date = isoDateOf(context.line.timestamp);
-    const names = principalNames(context);
+  const resolve = (date: IsoDate, totals: readonly Usage['totals'][]): IdentityResolution => {
+    const names = [...new Set(totals.flatMap((one) => [...one.keys()]))];
     return {
       resourceActive: directory.fixed,
       metricsDerived: names.flatMap((name) => directory.payerOf(directory.describe(name), date) ?? []),
       ...(teams ? { usageOwners: teamsOf(names, (name) => payerId(directory, name, date)) } : {}),
     };
   };
+  // The lines of a day come one after another, and with the same usage.
+  let last: { date: IsoDate; totals: readonly Usage['totals'][]; resolution: IdentityResolution } | null =
+    null;
+  return (context) => {
+    const date = isoDateOf(context.line.timestamp);
+    const totals = PRINCIPAL_KEYS.map((key) => context.usage(key).totals);
+    if (last?.date !== date || totals.some((one, index) => one !== last!.totals[index])) {
+      last = { date, totals, resolution: resolve(date, totals) };
+    }
+    return last.resolution;
+  };
 }
 
-function principalNames(context: ResolveContext): string[] {
-  const keys: readonly QueryKey[] = ['principals', 'bytes_in_per_principal', 'bytes_out_per_principal'];
-  return [...new Set(keys.flatMap((key) => [...context.usage(key).totals.keys()]))];
-}
+const PRINCIPAL_KEYS: readonly QueryKey[] = [
+  'principals',
+  'bytes_in_per_principal',
+  'bytes_out_per_principal',
+];
 
 function payerId(directory: Directory, name: string, date: string): string {
   return directory.payerOf(directory.describe(name), date)?.identityId ?? name;

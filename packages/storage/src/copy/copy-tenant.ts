@@ -1,11 +1,8 @@
 import { ChargebackError } from '@chargeback/plugin-api';
 import { parseConnectionString } from '../connection-string.ts';
+import { postgresDriver, sqliteDriver } from '../load-driver.ts';
 import type { Owner } from '../migrations.ts';
 import { openStore } from '../open-store.ts';
-import { readSchema, writeSchema } from '../postgres/copy.ts';
-import { openPostgres } from '../postgres/open.ts';
-import { readFile, writeFile } from '../sqlite/copy.ts';
-import { openSqlite } from '../sqlite/open.ts';
 import { type StoragePlace, storageStatus, type StorageStatus } from '../storage-status.ts';
 import { compareStores } from './compare-stores.ts';
 import { COPIED_TABLES, type CopySource, type CopyTarget } from './tables.ts';
@@ -120,9 +117,12 @@ async function reading(
   work: (source: CopySource) => Promise<void>,
 ): Promise<void> {
   const location = parseConnectionString(place.connectionString, place.workingDirectory);
-  return location.dialect === 'postgres'
-    ? readSchema(await openPostgres(location, owner), work)
-    : readFile(await openSqlite(location.path, owner), work);
+  if (location.dialect === 'postgres') {
+    const { openPostgres, readSchema } = await postgresDriver();
+    return readSchema(await openPostgres(location, owner), work);
+  }
+  const { openSqlite, readFile } = await sqliteDriver();
+  return readFile(await openSqlite(location.path, owner), work);
 }
 
 async function writing(
@@ -131,7 +131,10 @@ async function writing(
   work: (target: CopyTarget) => Promise<void>,
 ): Promise<void> {
   const location = parseConnectionString(place.connectionString, place.workingDirectory);
-  return location.dialect === 'postgres'
-    ? writeSchema(await openPostgres(location, owner), work)
-    : writeFile(await openSqlite(location.path, owner), work);
+  if (location.dialect === 'postgres') {
+    const { openPostgres, writeSchema } = await postgresDriver();
+    return writeSchema(await openPostgres(location, owner), work);
+  }
+  const { openSqlite, writeFile } = await sqliteDriver();
+  return writeFile(await openSqlite(location.path, owner), work);
 }

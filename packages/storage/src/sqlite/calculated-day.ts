@@ -15,6 +15,7 @@ import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.
 import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Dimensions } from './dimensions.ts';
+import { bulkInsert, insertRows } from './insert-rows.ts';
 import { replaceProblems } from './problems.ts';
 import { dayTotals, saveRevision } from './revisions.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -104,22 +105,31 @@ interface FactTarget {
   readonly index: number;
 }
 
+const INSERT_FACTS = bulkInsert(
+  'insert into chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
+  6,
+  'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
+);
+
 /** Writes the rows of a portion and returns their sum. Rows that agree in every dimension are added. */
 function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget): bigint {
   const { portion, lineKey, index } = fact;
-  const insert = database.statement(
-    `insert into chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)
-     values (?, ?, ?, ?, ?, ?)
-     on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio`,
-  );
   const dimensionOf = dimensions.ofPortion(fact.line, portion);
   const { identityIds, units, ratios } = portion;
   let sum = 0n;
-  for (let row = 0; row < identityIds.length; row += 1) {
-    const amount = units[row]!;
-    insert.run(day, lineKey, index, dimensionOf(identityIds[row]!), amount, ratios[row]!);
-    sum += amount;
-  }
+  insertRows(database, INSERT_FACTS, {
+    count: identityIds.length,
+    fill(row, into, at) {
+      const amount = units[row]!;
+      into[at] = day;
+      into[at + 1] = lineKey;
+      into[at + 2] = index;
+      into[at + 3] = dimensionOf(identityIds[row]!);
+      into[at + 4] = amount;
+      into[at + 5] = ratios[row]!;
+      sum += amount;
+    },
+  });
   return sum;
 }
 

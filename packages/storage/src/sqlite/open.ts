@@ -12,6 +12,8 @@ import { SqliteDatabase } from './sqlite-database.ts';
 import { isBusy, storageError } from './storage-error.ts';
 
 const OLDEST_NODE = 22;
+/** Holds the indexes of some hundred thousand dimensions; SQLite's own 2 MB do not. */
+const CACHE_KIBIBYTES = 16_384;
 const BUSY_MILLISECONDS = 5000;
 const RETRY_MILLISECONDS = 25;
 
@@ -90,6 +92,7 @@ async function initialize(file: OpenedFile, build: Kysely<StorageSchema>): Promi
   connection.pragma('synchronous = normal');
   connection.pragma('foreign_keys = on');
   connection.pragma('temp_store = memory');
+  connection.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
   if (!(await whileBusy(() => isReady(file)))) {
     await whileBusy(() => connection.exec('begin immediate'));
     try {

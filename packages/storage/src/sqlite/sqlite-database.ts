@@ -3,6 +3,9 @@ import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import type { StorageSchema } from '../schema.ts';
 import { storageError } from './storage-error.ts';
 
+/** Prepared statements that are kept. */
+const MOST_STATEMENTS = 300;
+
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
 
@@ -52,7 +55,9 @@ export class SqliteDatabase {
 
   #prepare(query: Query<unknown>) {
     const { sql, parameters } = 'compile' in query ? query.compile() : query;
-    return { statement: this.#connection.prepare<unknown[]>(sql), parameters };
+    // Lists of values make texts without number; those that recur come early.
+    const keep = this.#statements.size < MOST_STATEMENTS || this.#statements.has(sql);
+    return { statement: keep ? this.statement(sql) : this.#connection.prepare<unknown[]>(sql), parameters };
   }
 
   /** Called after a write that failed, so that caches forget what was never committed. */

@@ -9,6 +9,7 @@ import {
   usageDigestsQuery,
 } from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
+import { bulkInsert, insertRows } from './insert-rows.ts';
 import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -17,6 +18,12 @@ export function usageDigests(database: SqliteDatabase, day: DayNumber): Map<stri
   const rows = database.all(usageDigestsQuery(database.build, day));
   return new Map(rows.map(({ name, digest }) => [name, digest]));
 }
+
+const INSERT_USAGE = bulkInsert(
+  'insert into usage_rows (day, query_id, resource_id, identity_id, value)',
+  5,
+  'on conflict do update set value = value + excluded.value',
+);
 
 /** Replaces the usage of one query on one day; returns its digest. Inside a write transaction. */
 export function saveUsage(
@@ -29,15 +36,17 @@ export function saveUsage(
   const queryId = names.idOf(usage.queryKey);
   database.run(saveCoverageQuery(database.build, usage, { day, query_id: queryId, digest }));
   database.statement('delete from usage_rows where day = ? and query_id = ?').run(day, queryId);
-  const insert = database.statement(
-    `insert into usage_rows (day, query_id, resource_id, identity_id, value) values (?, ?, ?, ?, ?)
-     on conflict do update set value = value + excluded.value`,
-  );
   const { resourceIds, identityIds, values } = usage.totals;
-  for (let index = 0; index < identityIds.length; index += 1) {
-    const resourceId = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[index]!);
-    insert.run(day, queryId, resourceId, names.idOf(identityIds[index]!), values[index]!);
-  }
+  insertRows(database, INSERT_USAGE, {
+    count: identityIds.length,
+    fill(row, into, at) {
+      into[at] = day;
+      into[at + 1] = queryId;
+      into[at + 2] = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[row]!);
+      into[at + 3] = names.idOf(identityIds[row]!);
+      into[at + 4] = values[row]!;
+    },
+  });
   return digest;
 }
 
@@ -54,8 +63,8 @@ export function loadUsage(
     const resourceIds: string[] | null = row.has_resources === 1 ? [] : null;
     const identityIds: string[] = [];
     const values: number[] = [];
-    const rows = read.raw().iterate(day, row.query_id) as Iterable<[number, number, number]>;
-    const entries = [...rows];
+    // Read whole before names are looked up, which may read too.
+    const entries = read.raw().all(day, row.query_id) as [number, number, number][];
     for (const [resourceId, identityId, value] of entries) {
       resourceIds?.push(names.nameOf(resourceId));
       identityIds.push(names.nameOf(identityId));

@@ -2,8 +2,15 @@ import { fillAggregate } from './aggregate-fill.ts';
 import type { Labels } from './metric-definition.ts';
 import { labelsKey } from './metrics-model.ts';
 import { QueryError } from './query-error.ts';
-import type { PlanSeries } from './query-plan.ts';
-import type { Aggregate, Expression, Selector } from './query-syntax.ts';
+import type { Column, Grid, PlanSeries } from './query-plan.ts';
+import type {
+  Aggregate,
+  Arithmetic,
+  ArithmeticOperator,
+  Expression,
+  LabelReplace,
+  Selector,
+} from './query-syntax.ts';
 import { fillIncrease, fillInstant, fillLastOfCounter, fillOverTime } from './series-fill.ts';
 import type { SeriesTimeline } from './series-timeline.ts';
 import { fillSubquery } from './subquery-fill.ts';
@@ -52,10 +59,12 @@ export function compileQuery(expression: Expression, context: CompileContext): P
         labels: withoutName(series.labels),
         evaluate: fillSubquery(series, expression, context.closedRanges),
       }));
-    case 'scaled': {
-      const factor = expression.operator === '*' ? expression.operand : 1 / expression.operand;
-      return compileQuery(expression.expression, context).map((series) => scale(series, factor));
-    }
+    case 'arithmetic':
+      return compileQuery(expression.expression, context).map((series) => calculate(series, expression));
+    case 'time':
+      return [{ labels: {}, evaluate: fillTime }];
+    case 'labelReplace':
+      return compileQuery(expression.expression, context).map((series) => relabel(series, expression));
     case 'aggregate':
       return aggregate(expression, compileQuery(expression.expression, context));
   }
@@ -86,14 +95,37 @@ function aggregate({ operator, by }: Aggregate, members: readonly PlanSeries[]):
   }));
 }
 
-function scale(series: PlanSeries, factor: number): PlanSeries {
+const CALCULATE: Readonly<Record<ArithmeticOperator, (left: number, right: number) => number>> = {
+  '*': (left, right) => left * right,
+  '/': (left, right) => left / right,
+  '+': (left, right) => left + right,
+  '>= bool': (left, right) => (left >= right ? 1 : 0),
+};
+
+function calculate(series: PlanSeries, { operator, operand }: Arithmetic): PlanSeries {
+  const calculated = CALCULATE[operator];
   return {
     labels: withoutName(series.labels),
     evaluate(grid, column) {
       series.evaluate(grid, column);
-      for (let index = 0; index < grid.count; index += 1) column.values[index]! *= factor;
+      for (let index = 0; index < grid.count; index += 1) {
+        column.values[index] = calculated(column.values[index]!, operand);
+      }
     },
   };
+}
+
+function relabel(series: PlanSeries, { label, replacement, source, pattern }: LabelReplace): PlanSeries {
+  const value = series.labels[source] ?? '';
+  if (!pattern.test(value)) return series;
+  const { [label]: _old, ...others } = series.labels;
+  const now = value.replace(pattern, replacement);
+  return { ...series, labels: now === '' ? others : { ...others, [label]: now } };
+}
+
+function fillTime(grid: Grid, { values, present }: Column): void {
+  present.fill(1);
+  for (let index = 0; index < grid.count; index += 1) values[index] = (grid.start + index * grid.step) / 1000;
 }
 
 function withoutName(labels: Labels): Labels {

@@ -1,7 +1,13 @@
 import { parseDuration } from './durations.ts';
 import { QueryError } from './query-error.ts';
 import { parseSelector } from './parse-selector.ts';
-import type { AggregateOperator, Expression, RangeOperator, Selector } from './query-syntax.ts';
+import type {
+  AggregateOperator,
+  ArithmeticOperator,
+  Expression,
+  RangeOperator,
+  Selector,
+} from './query-syntax.ts';
 import { TokenReader } from './token-reader.ts';
 
 const AGGREGATES: ReadonlySet<string> = new Set(['sum', 'avg', 'min', 'max', 'count', 'group']);
@@ -26,18 +32,31 @@ export function parseQuery(query: string): Expression {
   return expression;
 }
 
-function parseExpression(tokens: TokenReader): Expression {
-  let expression = parseOperand(tokens);
+/** Loosest first, as in PromQL. */
+const BINDING: readonly (readonly string[])[] = [['>='], ['+'], ['*', '/']];
+
+function parseExpression(tokens: TokenReader, level = 0): Expression {
+  const symbols = BINDING[level];
+  if (!symbols) return parseOperand(tokens);
+  let expression = parseExpression(tokens, level + 1);
   for (;;) {
-    const operator = tokens.peek().text;
-    if (tokens.peek().type !== 'symbol' || (operator !== '*' && operator !== '/')) return expression;
+    const { type, text } = tokens.peek();
+    if (type !== 'symbol' || !symbols.includes(text)) return expression;
     tokens.next();
+    const operator = operatorOf(tokens, text);
     const operand = tokens.next();
     if (operand.type !== 'number') {
-      throw QueryError.at(operand.position, 'the simulator multiplies and divides by a number only');
+      throw QueryError.at(operand.position, 'the simulator calculates and compares with a number only');
     }
-    expression = { type: 'scaled', expression, operator, operand: Number(operand.text) };
+    expression = { type: 'arithmetic', expression, operator, operand: Number(operand.text) };
   }
+}
+
+function operatorOf(tokens: TokenReader, symbol: string): ArithmeticOperator {
+  if (symbol !== '>=') return symbol as ArithmeticOperator;
+  const { text, position } = tokens.next();
+  if (text !== 'bool') throw QueryError.at(position, 'the simulator compares with "bool" only');
+  return '>= bool';
 }
 
 function parseOperand(tokens: TokenReader): Expression {
@@ -88,6 +107,8 @@ function parseBy(tokens: TokenReader): string[] | null {
 
 function parseCall(tokens: TokenReader): Expression {
   const { text: name, position } = tokens.next();
+  if (name === 'vector') return parseTime(tokens);
+  if (name === 'label_replace') return parseLabelReplace(tokens);
   const overTime = OVER_TIME.exec(name);
   if (name !== 'increase' && name !== 'rate' && !overTime) {
     throw QueryError.at(position, `the simulator has no function with name "${name}"`);
@@ -112,6 +133,37 @@ function parseCall(tokens: TokenReader): Expression {
   const step = stepText === '' ? DEFAULT_SUBQUERY_STEP : positive(stepText, range.position);
   const operator = overTime[1] as RangeOperator;
   return { type: 'subquery', operator, expression: argument, range: milliseconds, step };
+}
+
+/** What follows `vector`. */
+function parseTime(tokens: TokenReader): Expression {
+  tokens.expectSymbol('(');
+  const { text, position } = tokens.next();
+  if (text !== 'time') throw QueryError.at(position, 'the simulator makes a vector of time() only');
+  for (const symbol of ['(', ')', ')']) tokens.expectSymbol(symbol);
+  return { type: 'time' };
+}
+
+/** What follows `label_replace`. */
+function parseLabelReplace(tokens: TokenReader): Expression {
+  tokens.expectSymbol('(');
+  const expression = parseExpression(tokens);
+  const texts: string[] = [];
+  while (texts.length < 4) {
+    tokens.expectSymbol(',');
+    if (tokens.peek().type !== 'string') throw tokens.unexpected('a string');
+    texts.push(tokens.next().text);
+  }
+  tokens.expectSymbol(')');
+  const [label = '', replacement = '', source = '', pattern = ''] = texts;
+  return {
+    type: 'labelReplace',
+    expression,
+    label,
+    replacement,
+    source,
+    pattern: new RegExp(`^(?:${pattern})$`, 's'),
+  };
 }
 
 function selectorOf(expression: Expression, position: number): Selector {

@@ -46,13 +46,40 @@ export interface Aggregate {
   readonly expression: Expression;
 }
 
-/** `expression * 3600` and `expression / 1024`. */
-export interface Scaled {
-  readonly type: 'scaled';
+export type ArithmeticOperator = '*' | '/' | '+' | '>= bool';
+
+/** `expression * 3600`, `expression / 1024`, `expression + 1` and `expression >= bool 0`. */
+export interface Arithmetic {
+  readonly type: 'arithmetic';
   readonly expression: Expression;
-  readonly operator: '*' | '/';
+  readonly operator: ArithmeticOperator;
   readonly operand: number;
 }
 
+/** `vector(time())`: the instant itself, in unix seconds. */
+export interface Time {
+  readonly type: 'time';
+}
+
+/** `label_replace(expression, "label", "replacement", "source", "pattern")`. */
+export interface LabelReplace {
+  readonly type: 'labelReplace';
+  readonly expression: Expression;
+  readonly label: string;
+  /** With `$1`, `$2` … for the groups of the pattern. */
+  readonly replacement: string;
+  readonly source: string;
+  /** Matches the whole value. */
+  readonly pattern: RegExp;
+}
+
 /** A query as the simulator understands it. Durations are milliseconds. */
-export type Expression = Selector | CounterCall | OverTime | Subquery | Aggregate | Scaled;
+export type Expression =
+  | Selector
+  | CounterCall
+  | OverTime
+  | Subquery
+  | Aggregate
+  | Arithmetic
+  | Time
+  | LabelReplace;

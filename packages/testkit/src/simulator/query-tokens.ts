@@ -13,7 +13,7 @@ const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const NUMBER = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const RANGE = /\[([^\]]*)\]/y;
 const QUOTED = /"((?:[^"\\\n]|\\.)*)"|'((?:[^'\\\n]|\\.)*)'|`([^`]*)`/y;
-const SYMBOL = /=~|!=|!~|[-(){},=*/+@^%<>]/y;
+const SYMBOL = /=~|!=|!~|>=|[-(){},=*/+@^%<>]/y;
 
 /** Splits a query. Throws {@link QueryError}. */
 export function tokenize(query: string): Token[] {

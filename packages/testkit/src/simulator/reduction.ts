@@ -1,6 +1,6 @@
 import type { RangeOperator } from './query-syntax.ts';
 
-/** Adds up samples for one of the `*_over_time` functions. */
+/** Adds up samples, as precisely as Prometheus does (Neumaier's compensated sum), for one of the `*_over_time` functions. */
 export interface Reduction {
   readonly count: number;
   /** The same value `times` times. */
@@ -10,7 +10,8 @@ export interface Reduction {
 
 export function createReduction(): Reduction {
   let count = 0;
-  let sum = 0;
+  let rough = 0;
+  let compensation = 0;
   let smallest = Infinity;
   let largest = -Infinity;
   let last = Number.NaN;
@@ -20,12 +21,18 @@ export function createReduction(): Reduction {
     },
     add(value, times) {
       count += times;
-      sum += value * times;
+      const part = value * times;
+      const next = rough + part;
+      if (Number.isFinite(next)) {
+        compensation += Math.abs(rough) >= Math.abs(part) ? rough - next + part : part - next + rough;
+      }
+      rough = next;
       if (value < smallest) smallest = value;
       if (value > largest) largest = value;
       last = value;
     },
     result(operator) {
+      const sum = rough + compensation;
       switch (operator) {
         case 'sum':
           return sum;

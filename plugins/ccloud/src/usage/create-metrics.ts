@@ -23,7 +23,11 @@ export function createMetrics(
     const client = createCcloudClient(connectionOf(metrics, cloud), host);
     return createMetricsApiSource(client, { clock: host.clock });
   }
-  return createExportSource(createPrometheusClient(metrics, host), { concurrency: host.concurrency });
+  return createExportSource(createPrometheusClient(metrics, host), {
+    concurrency: host.concurrency,
+    dailySubqueries: metrics.daily_subqueries,
+    logger: host.logger,
+  });
 }
 
 function connectionOf(

@@ -9,7 +9,12 @@ import {
   type UsageQuery,
   type Window,
 } from '@chargeback/plugin-api';
-import { createMetricsSource, fetchDailyTotals, type PrometheusClient } from '@chargeback/prometheus';
+import {
+  createMetricsSource,
+  fetchDailyTotals,
+  type MetricsSourceOptions,
+  type PrometheusClient,
+} from '@chargeback/prometheus';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
 import { hasMisplacedUsage } from './misplaced-usage.ts';
@@ -23,10 +28,7 @@ const SCRAPE_METRIC = 'confluent_scrape_resource_access_error';
  * was scraped, because an hour without samples is an outage or an hour without traffic, and whether an answer
  * of the export was cut off.
  */
-export function createExportSource(
-  client: PrometheusClient,
-  options: { readonly concurrency: number },
-): MetricsSource {
+export function createExportSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
   const source = createMetricsSource(client, options);
   return {
     async *usage(queries, window, signal) {

@@ -74,7 +74,13 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedAt) / 1000;
 }
 
-function dayOf(index: number, identities: number): { gathered: GatheredDay; calculated: CalculatedDay } {
+export interface BenchDay {
+  readonly gathered: GatheredDay;
+  readonly calculated: CalculatedDay;
+}
+
+/** A day of ten lines, each allocated to so many identities. */
+export function dayOf(index: number, identities: number): BenchDay {
   const date = `2026-06-${String(index + 1).padStart(2, '0')}`;
   const identityIds = Array.from({ length: identities }, (_, identity) => `service-account-${identity}`);
   const units = identityIds.map((_, identity) => BigInt(identity * 1000 + index));
