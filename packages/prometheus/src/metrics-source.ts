@@ -127,7 +127,7 @@ function* answeredDays(
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
       problems: [
-        ...(scraped?.failure ? [scraped.failure] : []),
+        ...(scraped?.failures ?? []),
         ...rejectedProblems(grid, day, query.key),
         ...(problem ? [problem] : []),
         ...warningProblems(warnings, date, query.key),
@@ -138,12 +138,12 @@ function* answeredDays(
 
 /** A query that is asked once a day goes by the scrapes of the steps that it looks back over. */
 function stepsOf(
-  { stepSeconds, reduce }: UsageQuery,
+  { key, stepSeconds, reduce }: UsageQuery,
   { coverage, day, date }: { coverage: ScrapeCoverage; day: DayScrapes; date: IsoDate },
 ): StepScrapes | null {
-  const seconds = Math.min(stepSeconds, coverage.query.stepSeconds);
+  const seconds = Math.min(stepSeconds, coverage.stepSeconds);
   const kind = reduce === 'sum' ? 'moved' : 'held';
-  return stepScrapes(coverage, day, { stepSeconds: seconds, kind, date });
+  return stepScrapes(day, { key, stepSeconds: seconds, kind, date });
 }
 
 function instantsSeen(

@@ -94,6 +94,7 @@ function typesOf(identities: readonly Identity[]): string[] {
 function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['gatherKey'] {
   const queries = queriesOf(settings);
   const step = settings.metrics_step_seconds;
+  const exporters = queries.extraText('exporter_scrapes', step);
   const usage = routes.flatMap((route) => route.usage);
   return {
     cluster: settings.cluster_id,
@@ -102,6 +103,7 @@ function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['
     step,
     missing: settings.missing_usage === 'estimate',
     scrapes: queries.text('scrapes', step),
+    ...(exporters === null ? {} : { exporters }),
     ...(settings.changes.length > 0 ? { changes: changesKey(settings) } : {}),
     costs: Object.values(PRODUCTS).map(({ productType, rate, query }) => [
       productType,
