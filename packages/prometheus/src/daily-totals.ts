@@ -46,8 +46,8 @@ interface DayRange {
 /**
  * Reduces a query to one number for each UTC day of a window: series are added up per instant, instants are
  * summed (`sum`), averaged over the instants with a usable sample (`mean`) or their largest is kept (`max`).
- * A mean is taken over whole instants, if there is one: those that lack a source hold less than there was. On days
- * with gaps a sum is that of the whole day where `bridge` asks for it and it is more.
+ * A mean is taken over whole instants, if there is one: those that lack a source hold less than there was. Where
+ * `bridge` asks for it, a sum over gaps that count as none is that of the day as a whole, if it is more.
  * Every day is yielded once, in no promised order; only an abort throws. A day that could not be asked has the
  * value null, no coverage and a problem of severity `error`.
  */
@@ -127,7 +127,8 @@ function totalsOf(
       value: bestOf(all, {
         reduce,
         full: () => (whole ? (reduceOver(both(whole, steps!.full)) ?? reduceOver(whole)) : null),
-        bridge,
+        // An outage stays one: what the policy makes of it is the line's business.
+        bridge: whole?.includes(0) ? undefined : bridge,
       }),
       measured:
         whole && steps
@@ -146,7 +147,7 @@ function totalsOf(
   });
 }
 
-/** A mean is one of steps that lack nothing; a sum is not less than what counters say of the day as a whole. */
+/** A mean is one of steps that lack nothing; a sum holds what counters counted in gaps that are none. */
 function bestOf(
   all: number | null,
   { reduce, full, bridge }: { reduce: string; full: () => number | null; bridge: BridgedDay | undefined },

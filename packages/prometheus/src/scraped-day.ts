@@ -82,7 +82,7 @@ export class ScrapedDay {
       const to = this.#span(step + 1, stepSeconds);
       if (coversStep(lost.subarray(from, to), kind) || (kind === 'held' && held[to - 1] === 1)) {
         covered[step] = 1;
-        full[step] = kind !== 'held' || lack[to - 1] === 0 ? 1 : 0;
+        full[step] = kind !== 'held' || isThereAt(judged, to) ? 1 : 0;
       } else {
         for (let span = from; span < to; span += 1) {
           lacking[step]! += (lost[span]! * lack[span]!) / expected[span]! / (to - from);
@@ -110,6 +110,8 @@ export class ScrapedDay {
 interface JudgedSpans {
   /** 1 for each span of a gap that is none of a restart. */
   readonly lost: Uint8Array;
+  /** 1 for each span that a gap may reach into. */
+  readonly late: Uint8Array;
   /** Sources lacking in each span. */
   readonly lack: Float32Array;
   readonly expected: Float32Array;
@@ -147,6 +149,7 @@ function judge(counts: ReadonlyMap<string, Float32Array>, options: Judging): Jud
     presence.filled.some((part, span) => lost[span] === 1 && part < 1);
   return {
     lost,
+    late: orOf(presences.map((one) => one.late)),
     lack,
     expected,
     held: Uint8Array.from(answering, (one, span) => (one >= expected[span]! ? 1 : 0)),
@@ -217,6 +220,15 @@ function sumOf(parts: readonly Float32Array[]): Float32Array {
     for (let span = 0; span < sum.length; span += 1) sum[span]! += part[span]!;
   }
   return sum;
+}
+
+function orOf(parts: readonly Uint8Array[]): Uint8Array {
+  return parts[0]!.map((_, span) => (parts.some((part) => part[span] === 1) ? 1 : 0));
+}
+
+/** Whether no gap lies over the end of the span before. */
+function isThereAt({ lack, late }: Pick<JudgedSpans, 'lack' | 'late'>, span: number): boolean {
+  return lack[span - 1] === 0 || (lack[span] === 0 && late[span] === 0);
 }
 
 function coversStep(lost: Uint8Array, kind: StepKind): boolean {

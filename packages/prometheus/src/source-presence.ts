@@ -14,6 +14,8 @@ export interface SourcePresence {
   readonly raw: Float32Array;
   /** The same with short gaps closed: those of a restart, after which the source carries on. */
   readonly filled: Float32Array;
+  /** 1 for each span that follows one with a gap, and lacks a scrape itself: the gap may go on into it. */
+  readonly late: Uint8Array;
   readonly first: number;
   readonly last: number;
 }
@@ -39,7 +41,11 @@ export function presenceOf(
     raw[span] = count >= enoughOf(most) ? 1 : partOf(count, usualAt(seen, index));
   }
   if (mostEmpty > 0) closeRhythm(raw, { places, seen, mostEmpty });
-  return { raw, filled: closeGaps(raw, spanSeconds), first: places[0]!, last: places.at(-1)! };
+  const late = new Uint8Array(counts.length);
+  for (const [index, span] of places.entries()) {
+    if (span > 0 && raw[span - 1]! < 1 && seen[index]! < usualAt(seen, index)) late[span] = 1;
+  }
+  return { raw, filled: closeGaps(raw, spanSeconds), late, first: places[0]!, last: places.at(-1)! };
 }
 
 function enoughOf(usual: number): number {
