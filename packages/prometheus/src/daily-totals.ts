@@ -132,7 +132,10 @@ function totalsOf(
       }),
       measured:
         whole && steps
-          ? measuredOf({ whole, steps, bridge, all, spoilt: grid.isSpoilt(day * perDay, (day + 1) * perDay) }, reduceOver)
+          ? measuredOf(
+              { whole, steps, bridge, all, spoilt: grid.isSpoilt(day * perDay, (day + 1) * perDay) },
+              reduceOver,
+            )
           : { value: all ?? 0, steps: usable },
       // Nobody knows whether silence is that of the exporters.
       coverage: coverageOf(steps?.blind && quiet ? Math.min(seen, perDay - 1) : seen, perDay, warnings),
@@ -153,7 +156,9 @@ function bestOf(
   { reduce, full, bridge }: { reduce: string; full: () => number | null; bridge: BridgedDay | undefined },
 ): number | null {
   if (reduce === 'mean') return full() ?? all;
-  return bridge?.value === undefined || bridge.value === null || all === null ? all : Math.max(all, bridge.value);
+  return bridge?.value === undefined || bridge.value === null || all === null
+    ? all
+    : Math.max(all, bridge.value);
 }
 
 interface MeasuredSteps {

@@ -74,7 +74,10 @@ export function createScrapeCoverage(
 }
 
 /** The scrapes behind the steps of one measured query on a day. */
-export interface StepScrapes extends Pick<StepsScraped, 'covered' | 'full' | 'lacking' | 'unbridged' | 'gaps'> {
+export interface StepScrapes extends Pick<
+  StepsScraped,
+  'covered' | 'full' | 'lacking' | 'unbridged' | 'gaps'
+> {
   /** Whether sources of some kind, without which silence tells nothing, were not found at all. */
   readonly blind: boolean;
   /** Why nothing is known of the scrapes; then no step counts as covered. */
@@ -98,7 +101,9 @@ export function stepScrapes(scrapes: DayScrapes, asked: AskedSteps): StepScrapes
   const failures = day.flatMap(({ problem }) => problem ?? []);
   const blind = day.filter(({ query, scraped }) => query.needed && scraped?.silent === true);
   const known = day.flatMap(({ query, scraped }) =>
-    scraped && !scraped.silent ? [{ query, steps: scraped.steps(stepSeconds, kind, query.sources(date)) }] : [],
+    scraped && !scraped.silent
+      ? [{ query, steps: scraped.steps(stepSeconds, kind, query.sources(date)) }]
+      : [],
   );
   if (failures.length === 0 && known.length === 0 && blind.length === 0) return null;
   const steps = known.map((one) => one.steps);

@@ -101,7 +101,10 @@ export class ScrapedDay {
     const key = `${stepSeconds}/${sources}`;
     if (this.#judged?.key !== key) {
       const mostEmpty = Math.floor(stepSeconds / 2 / this.#spanSeconds);
-      this.#judged = { key, spans: judge(this.#sources, { spanSeconds: this.#spanSeconds, mostEmpty, sources }) };
+      this.#judged = {
+        key,
+        spans: judge(this.#sources, { spanSeconds: this.#spanSeconds, mostEmpty, sources }),
+      };
     }
     return this.#judged.spans;
   }
@@ -178,11 +181,14 @@ function expectedOf(
   const expected = new Float32Array(present.length).fill(sources);
   const levels: number[] = [];
   for (let from = 0; from + sustained <= present.length; from += 1) {
-    const fewest = present.subarray(from, from + sustained).reduce((fewer, one) => Math.min(fewer, one), Infinity);
+    const fewest = present
+      .subarray(from, from + sustained)
+      .reduce((fewer, one) => Math.min(fewer, one), Infinity);
     levels.push(Math.floor(fewest + 0.01));
   }
   const after = levels.slice();
-  for (let span = after.length - 2; span >= 0; span -= 1) after[span] = Math.max(after[span]!, after[span + 1]!);
+  for (let span = after.length - 2; span >= 0; span -= 1)
+    after[span] = Math.max(after[span]!, after[span + 1]!);
   let before = 0;
   for (let span = 0; span < present.length; span += 1) {
     before = Math.max(before, levels[span - sustained] ?? 0, levels[span - sustained + 1] ?? 0);
@@ -206,12 +212,15 @@ function lostSpans(presences: readonly SourcePresence[], present: Present): Uint
     return lacking * spanSeconds <= Math.max(1, begun) * TOLERATED_SECONDS;
   };
   const real = runs.filter((run) => !isRestart(run));
-  const lacking = (some: readonly Shortage[]): number => some.reduce((sum, run) => sum + run.lacking, 0);
   const all = runsBelow(raw, expected);
   const most = MOST_TOLERATED * expected.reduce((sum, one) => sum + one, 0);
   const lost = new Uint8Array(raw.length);
-  for (const { from, to } of lacking(all) - lacking(real) <= most ? real : all) lost.fill(1, from, to);
+  for (const { from, to } of lackingIn(all) - lackingIn(real) <= most ? real : all) lost.fill(1, from, to);
   return lost;
+}
+
+function lackingIn(runs: readonly Shortage[]): number {
+  return runs.reduce((sum, { lacking }) => sum + lacking, 0);
 }
 
 function sumOf(parts: readonly Float32Array[]): Float32Array {

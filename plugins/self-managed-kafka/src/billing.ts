@@ -74,7 +74,9 @@ async function measure(
 
 /** What is said of the scrapes of a day is said of every product. */
 function onceEach(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((one) => [`${one.code}\u0000${one.date}\u0000${one.message}`, one])).values()];
+  return [
+    ...new Map(problems.map((one) => [`${one.code}\u0000${one.date}\u0000${one.message}`, one])).values(),
+  ];
 }
 
 /** What a quantity was measured by, and of what: with another rate it is still the same quantity. */

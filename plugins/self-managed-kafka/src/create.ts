@@ -10,6 +10,7 @@ import type { KafkaAdminSettings } from './admin/kafka-admin-settings.ts';
 import { constructBill } from './billing.ts';
 import { doctor } from './doctor.ts';
 import { createDirectory } from './identities.ts';
+import { idleDaysOf } from './idle-days.ts';
 import { PRODUCTS } from './products.ts';
 import { queriesOf } from './queries.ts';
 import { listFromMetrics } from './resources.ts';
@@ -37,7 +38,11 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
     fallback: fallbackRoute(),
     regather: 'until_complete',
     gatherKey: gatherKey(settings, routes),
-    metrics: createMetricsSource(client, { concurrency: host.concurrency, scrapes }),
+    metrics: createMetricsSource(client, {
+      concurrency: host.concurrency,
+      scrapes,
+      idleDays: idleDaysOf({ client, queries, scrapes, stepSeconds: settings.metrics_step_seconds }),
+    }),
     async *billing(window, signal) {
       yield await constructBill(settings, { client, queries, scrapes, window, signal });
     },

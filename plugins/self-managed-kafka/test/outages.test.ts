@@ -109,7 +109,9 @@ function* nightly(
       answering(broker_id, time) ? GIB : null,
     );
     const exporter = { cluster: name, instance: `b${broker_id}` };
-    yield* series('jmx_scrape_duration_seconds', exporter, (time) => (exporting(broker_id, time) ? 0.2 : null));
+    yield* series('jmx_scrape_duration_seconds', exporter, (time) =>
+      exporting(broker_id, time) ? 0.2 : null,
+    );
   }
 }
 
