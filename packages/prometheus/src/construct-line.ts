@@ -110,8 +110,12 @@ function quantityOf(source: LineQuantity, estimate: boolean): { quantity: Decima
   if (source.kind === 'held') return { quantity: gib.times(HOURS_PER_DAY), estimated: false };
   const { samplesExpected } = coverageOf(day);
   const { value, steps } = day?.measured ?? { value: 0, steps: 0 };
-  if (!estimate || steps === 0 || steps >= samplesExpected) return { quantity: gib, estimated: false };
-  // What was measured, and its mean rate for the time that is missing.
-  const scaled = new Decimal(value).dividedBy(BYTES_PER_GIB).times(samplesExpected).dividedBy(steps);
-  return { quantity: Decimal.max(scaled, gib), estimated: true };
+  if (!estimate || steps === 0) return { quantity: gib, estimated: false };
+  // What was measured, also what counters bridge, and its mean rate for the time that is missing.
+  const measured = new Decimal(value).dividedBy(BYTES_PER_GIB);
+  const scaled = steps < samplesExpected ? measured.times(samplesExpected).dividedBy(steps) : measured;
+  return {
+    quantity: Decimal.max(scaled, gib),
+    estimated: steps < samplesExpected || scaled.greaterThan(gib),
+  };
 }

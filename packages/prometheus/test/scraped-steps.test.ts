@@ -36,6 +36,7 @@ interface Told {
   readonly bytes?: (step: number) => number | null;
   readonly bridge?: { readonly increase: number; readonly resets: number };
   readonly quiet?: boolean;
+  readonly reduce?: 'sum' | 'mean';
 }
 
 /** The day as a metrics server tells it that knows just these scrapes and bytes. */
@@ -83,7 +84,7 @@ async function dayOf({ sources, expected, stepSeconds = 3600, ...told }: Told): 
     key: 'q',
     expression: () => 'bytes',
     stepSeconds,
-    reduce: 'sum' as const,
+    reduce: told.reduce ?? 'sum',
     quiet: told.quiet ?? false,
     ...(told.bridge ? { bridge: { increase: 'increase', resets: 'resets' } } : {}),
   };
@@ -193,6 +194,21 @@ describe('restarts and outages', () => {
     const overlaps = { old: every(60, 0, noon), new: every(60, noon - 900) };
     const day = await dayOf({ sources: overlaps, expected: 1 });
     expect(day).toMatchObject({ coverage: { samplesSeen: 24 }, problems: [] });
+  });
+});
+
+describe('what is held', () => {
+  const well = every(60);
+  const bytes = (step: number): number => (step === 9 ? 200 : 300);
+
+  it('is the mean of the instants at which all were there; a restart over one of them holds nothing', async () => {
+    const one = without(well, clock(9, 57), clock(10, 2));
+    const day = await dayOf({ sources: { one, two: well }, expected: 2, bytes, reduce: 'mean' });
+    expect(day).toMatchObject({ value: 300, coverage: { samplesSeen: 24 }, problems: [] });
+    // It was back before the hour: the instant counts.
+    const back = without(well, clock(9, 53), clock(9, 58));
+    const early = await dayOf({ sources: { one: back, two: well }, expected: 2, bytes, reduce: 'mean' });
+    expect(early.value).toBeCloseTo(300 - 100 / 24, 9);
   });
 });
 

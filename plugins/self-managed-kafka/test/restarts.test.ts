@@ -95,8 +95,9 @@ const text = (): string =>
       { name: 'b1', bytes: unless(clock(9, 56), clock(10, 2)) },
       { name: 'b2', bytes: unless(clock(14, 57), clock(15, 1)) },
     ]),
-    ...cluster('pods', [
-      ...[0, 1, 2].flatMap((pod) => {
+    ...cluster(
+      'pods',
+      [0, 1, 2].flatMap((pod) => {
         const gone = clock(9, 51) + pod * 600;
         const back = gone + 240;
         return [
@@ -107,7 +108,7 @@ const text = (): string =>
           },
         ];
       }),
-    ]),
+    ),
     ...cluster('idle-gap', [{ name: 'b1', bytes: unless(clock(9, 30), clock(11, 30), afternoon) }]),
     ...cluster('reset', [
       {
@@ -227,8 +228,11 @@ describe.skipIf(!real)('ordinary operation', () => {
     );
   });
 
-  it('a selector of topics chooses what is billed, not which brokers are there', async () => {
-    const selector = 'cluster="topics", topic=~"shop-.*"';
+  it.each([
+    'cluster="topics", topic=~"shop-.*"',
+    '{topic=~"shop-.*",cluster=~"topics|a,topic=\\"b\\""}',
+    `topic!='c', topic=~'shop-.*', instance=~"b.", cluster="topics",`,
+  ])('a selector of topics chooses what is billed, not which brokers are there: %s', async (selector) => {
     await using kafka = await kafkaOf('topics', { broker_count: 3, selector });
     const bill = await billOf(kafka, WINDOW);
     expect(coverages(linesOf(bill, 'NETWORK_INGRESS'))).toEqual(['24/24', '24/24']);
