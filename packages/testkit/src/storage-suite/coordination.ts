@@ -244,6 +244,7 @@ function declarePruningRest(test: StoreTest): void {
         aggregation: 'monthly',
         batchId: 'batch',
         mark: null,
+        others: [],
         status: 'emitted',
         attempts: 1,
         emittedAt: old,
