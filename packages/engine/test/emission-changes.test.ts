@@ -1,11 +1,11 @@
 import { chmod, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { Aggregation, Emitter } from '@chargeback/plugin-api';
+import type { Aggregation, Emitter, Logger } from '@chargeback/plugin-api';
 import type { EmissionRecord } from '@chargeback/storage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCsvEmitter } from '../../emitters/src/index.ts';
 import type { ConfiguredEmitter, TenantRun } from '../src/index.ts';
-import { daysFrom, line, TestTenant, usageDay } from './support.ts';
+import { daysFrom, line, silentLogger, TestTenant, usageDay } from './support.ts';
 import { world } from './worlds.ts';
 
 const JANUARY_ON = daysFrom('2026-01-01', 40);
@@ -174,13 +174,18 @@ describe('what a version without marks has emitted', () => {
     expect(await tenant.withStore((store) => store.problems(JANUARY_ON))).toEqual([]);
   });
 
-  it('is told once where the emitter cannot take back anything', async () => {
-    const { withdraw: _, ...without } = csv('{date}.csv');
+  it('is logged once where the emitter cannot take back anything', async () => {
+    const { withdraw: _, ...without } = csv();
+    const warnings: string[] = [];
+    const warn = (_fields: object, message: string): void => void warnings.push(message);
+    const logger: Logger = { ...silentLogger, warn, child: () => logger };
     tenant.emitters = [named('daily', without)];
-    await tenant.run(JANUARY_ON);
+    await tenant.run(JANUARY_ON, { logger });
     tenant.emitters = [named('monthly', without)];
-    const run = await tenant.run(JANUARY_ON);
-    expect(run).toMatchObject({ status: 'completed', problems: [] });
+    for (let runs = 0; runs < 2; runs += 1) {
+      expect(await tenant.run(JANUARY_ON, { logger })).toMatchObject({ status: 'completed', problems: [] });
+    }
+    expect(warnings).toEqual([expect.stringContaining('shows their costs twice')]);
     expect(await files()).toEqual(days);
   });
 });
