@@ -38,7 +38,7 @@ export async function withdrawReplaced(context: TenantContext, withdrawal: Withd
   const { emitter, name } = configured;
   const left: string[] = [];
   const abandoned: IsoDate[] = [];
-  for (const replaced of [...replacedBatches(withdrawal)]) {
+  for (const replaced of replacedBatches(withdrawal)) {
     const { record, batches } = replaced;
     let gone = batches;
     if (!emitter.withdraw) abandoned.push(record.period);
