@@ -3,7 +3,9 @@ import {
   ChargebackError,
   describeCause,
   type Ecosystem,
+  isoDateOf,
   makeProblem,
+  MILLISECONDS_PER_DAY,
   type PluginHost,
   type Problem,
   startOfDay,
@@ -88,13 +90,15 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
   const allocating = [pluginVersion, canonicalJson(allocationSettings(tenant))];
   if (overrides.digest !== '') allocating.push(overrides.digest);
   const kept = retentionStart(options.host.clock(), limits.retentionDays);
+  const window = keptWindow(options.window, kept, problems);
   return {
     name: tenant.name,
     ecosystemName: plugin.ecosystem,
     tenantId: tenant.tenantId,
     settings,
     limits,
-    window: keptWindow(options.window, kept, problems),
+    window,
+    lookbackStart: lookbackStart(run, window),
     retentionStart: kept,
     runId,
     store,
@@ -111,6 +115,14 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
     patient: options.patient ?? false,
     problems,
   };
+}
+
+/** The run's own window may begin elsewhere than that of the runs to come. */
+function lookbackStart({ tenant, options }: StagedRun, { start }: Window): Date {
+  if (tenant.lookbackDays === undefined) return start;
+  const today = startOfDay(isoDateOf(options.host.clock()));
+  const usual = new Date(today.getTime() - tenant.lookbackDays * MILLISECONDS_PER_DAY);
+  return usual < start ? usual : start;
 }
 
 /** What retention removes at the end of a run is not fetched at its beginning. */

@@ -124,6 +124,7 @@ export class TestTenant {
   readonly world: World;
   settings: PluginSettingsBase;
   limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
+  lookbackDays?: number;
   overrides: TenantOverrides = NO_OVERRIDES;
   /** As a plugin that did not come with the application. */
   thirdParty = false;
@@ -217,6 +218,7 @@ export class TestTenant {
       plugin: worldPlugin(this.world),
       settings: this.settings,
       limits: this.limits,
+      ...(this.lookbackDays === undefined ? {} : { lookbackDays: this.lookbackDays }),
       overrides: this.overrides,
       thirdParty: this.thirdParty,
       openStore: () => this.openStore(),

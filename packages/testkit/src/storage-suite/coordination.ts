@@ -262,6 +262,7 @@ function declarePruningRest(test: StoreTest): void {
         aggregation: 'monthly',
         batchId: 'batch',
         mark: null,
+        others: [],
         status: 'emitted',
         attempts: 1,
         emittedAt: old,

@@ -131,6 +131,7 @@ function declareEmissions(test: StoreTest): void {
       aggregation: null,
       batchId: null,
       mark: null,
+      others: [],
       status: 'failed',
       attempts: 1,
       emittedAt: NOW,
@@ -140,6 +141,10 @@ function declareEmissions(test: StoreTest): void {
       status: 'emitted',
       batchId: 'batch',
       mark: '{"digest":"é"}',
+      others: [
+        { batchId: 'begun', aggregation: 'monthly', mark: '{"digest":"è"}' },
+        { batchId: 'former', aggregation: null, mark: null },
+      ],
       attempts: 2,
       aggregation: 'daily',
     };

@@ -88,6 +88,7 @@ const WRITES = {
       aggregation: null,
       batchId,
       mark: null,
+      others: [],
       status: 'emitted',
       attempts: 1,
       emittedAt: NOW,
