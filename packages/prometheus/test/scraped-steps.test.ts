@@ -169,6 +169,33 @@ describe('restarts and outages', () => {
     expect(await seen({ sources: { one }, expected: 1, quiet: true })).toBe(23);
   });
 
+  it.each([
+    ['four hosts, three minutes', 4, 60, 180],
+    ['nine hosts, a minute', 9, 15, 60],
+    ['three hosts, five minutes and a half', 3, 30, 330],
+  ])('a pause of all at midnight is none, on either side: %s', async (_name, hosts, interval, seconds) => {
+    const times = every(interval);
+    const all = (own: Scrapes) =>
+      Object.fromEntries(Array.from({ length: hosts }, (_, host) => [`h${host}`, own]));
+    const before = all(times.filter((time) => time <= DAY - seconds));
+    const after = all(times.filter((time) => time > seconds));
+    for (const sources of [before, after]) {
+      expect(await seen({ sources, expected: hosts })).toBe(24);
+      expect(await seen({ sources, expected: hosts, stepSeconds: 300 })).toBe(288);
+    }
+  });
+
+  it('a longer one at midnight is one, of however many', async () => {
+    for (const hosts of [1, 4]) {
+      const all = (own: Scrapes) =>
+        Object.fromEntries(Array.from({ length: hosts }, (_, host) => [`h${host}`, own]));
+      const before = all(well.filter((time) => time <= DAY - 600));
+      const after = all(well.filter((time) => time > 600));
+      expect(await seen({ sources: before, expected: hosts })).toBe(23);
+      expect(await seen({ sources: after, expected: hosts })).toBe(23);
+    }
+  });
+
   it('many short gaps are one', async () => {
     const one = well.filter((time) => time % 3600 > 300);
     expect(await seen({ sources: { one }, expected: 1 })).toBeLessThan(24);
