@@ -224,6 +224,37 @@ describe('restarts and outages', () => {
   });
 });
 
+describe('a gap that counts as none over midnight', () => {
+  const well = every(60);
+  const told = async (times: Scrapes, more: Partial<Told> = {}): Promise<string[]> => {
+    const day = await dayOf({ sources: { one: times, two: well }, expected: 2, ...more });
+    expect(day.coverage.samplesSeen).toBe(24);
+    return day.problems.map(({ severity, code, message }) => `${severity} ${code} ${message}`);
+  };
+  const before = well.filter((time) => time <= DAY - 240);
+  const after = well.filter((time) => time > 240);
+
+  it('is told of on each day that it touches: no range of a day reaches over it', async () => {
+    const lost = (where: string): string[] => [
+      `warning CB_METRICS_PARTIAL q: scrapes of hosts are missing ${where}; what passed over midnight until the next one is on neither day`,
+    ];
+    expect(await told(before)).toEqual(lost('at the end of 2026-02-03'));
+    expect(await told(after)).toEqual(lost('at the start of 2026-02-03'));
+    expect(await told(before.filter((time) => time > 240))).toEqual(
+      lost('at the start of 2026-02-03 and at the end of 2026-02-03'),
+    );
+    expect(await told(before, { quiet: true })).toEqual(lost('at the end of 2026-02-03'));
+  });
+
+  it('is not where nothing passes, where it lies inside the day, or where another carries on', async () => {
+    expect(await told(before, { reduce: 'mean' })).toEqual([]);
+    expect(await told(without(well, DAY - 900, DAY - 660))).toEqual([]);
+    expect(await told(before, { expected: 1, sources: { old: before, new: every(60, DAY - 900) } })).toEqual(
+      [],
+    );
+  });
+});
+
 describe('what is held', () => {
   const well = every(60);
   const bytes = (step: number): number => (step === 9 ? 200 : 300);
