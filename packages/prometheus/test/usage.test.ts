@@ -159,9 +159,10 @@ describe('usage', () => {
     await server.stop();
     expect(both.map(totalsOf)).toEqual([{ UNALLOCATED: 48, a: 24 }, { UNALLOCATED: 48 }]);
     expect(alone).toEqual(both.slice(1));
+    // Not whole, so that it waits for its tries: perhaps the label was renamed.
     expect(alone[0]).toMatchObject({
-      outcome: 'complete',
-      coverage: { samplesSeen: 24, samplesExpected: 24 },
+      outcome: 'partial',
+      coverage: { samplesSeen: 23, samplesExpected: 24 },
       problems: [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
     });
   });
@@ -183,16 +184,16 @@ describe('usage', () => {
   });
 
   it.each([
-    ['sum by (principal, "a.b") (increase(x[1h]))', 'complete'],
-    ['sum(increase(x[1h])) by (principal)', 'complete'],
-    ['sum by ("principal") (increase(x[1h]))', 'complete'],
-    ['sum without (instance) (sum by (principal, instance) (increase(x[1h])))', 'complete'],
-    ['topk(3, sum by (principal) (increase(x[1h])))', 'complete'],
-    ['label_replace(sum by (user) (x), "principal", "$1", "user", "(.*)")', 'complete'],
-    ['increase(x{principal=~".*"}[1h])', 'complete'],
-    ['sum by (user) (x) * on (user) group_left (principal) owner', 'complete'],
-    ['(sum by (principal) (x) or sum by (principal) (y)) * 60', 'complete'],
-    ['count_values("principal", x)', 'complete'],
+    ['sum by (principal, "a.b") (increase(x[1h]))', 'partial'],
+    ['sum(increase(x[1h])) by (principal)', 'partial'],
+    ['sum by ("principal") (increase(x[1h]))', 'partial'],
+    ['sum without (instance) (sum by (principal, instance) (increase(x[1h])))', 'partial'],
+    ['topk(3, sum by (principal) (increase(x[1h])))', 'partial'],
+    ['label_replace(sum by (user) (x), "principal", "$1", "user", "(.*)")', 'partial'],
+    ['increase(x{principal=~".*"}[1h])', 'partial'],
+    ['sum by (user) (x) * on (user) group_left (principal) owner', 'partial'],
+    ['(sum by (principal) (x) or sum by (principal) (y)) * 60', 'partial'],
+    ['count_values("principal", x)', 'partial'],
     ['sum by (principals) (increase(x{principal!=""}[1h]))', 'failed'],
     ['sum without (principal) (increase(x{principal!=""}[1h]))', 'failed'],
     ['sum by (topic) (sum by (principal, topic) (increase(x[1h])))', 'failed'],

@@ -305,7 +305,8 @@ describe.skipIf(!real)('what the exporters do not tell', () => {
       missing_usage: 'estimate',
     });
     expect(gibs(linesOf(await billOf(estimated, WINDOW), 'NETWORK_INGRESS'))).toEqual([10, 10]);
-    const scrapes = 'max by (instance) (count_over_time(jmx_scrape_duration_seconds{{selector}}[{step}]))';
+    const scrapes =
+      'max by (instance) (count_over_time(jmx_scrape_duration_seconds{instance!~"connect.*",{selector}}[{step}]))';
     await using own = await kafkaOf('quiet', {
       broker_count: 3,
       metric_preset: 'kminion',
