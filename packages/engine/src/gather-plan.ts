@@ -7,12 +7,13 @@ const SPAN_DAYS = 31;
 
 /**
  * The days to ask the source for. First those that were never gathered or under other settings. Then those asked
- * again, beginning after the day that was gathered last: a gather that was cut off goes on there, so that no day
- * waits for ever.
+ * again, beginning after the day that was gathered last: a gather that was cut off goes on there. Last the days that
+ * hung when they were asked before. So no day waits for ever.
  */
 export function daysToGather(
   context: TenantContext,
   states: ReadonlyMap<IsoDate, DateState>,
+  hung: ReadonlySet<IsoDate>,
 ): readonly IsoDate[] {
   const unknown: IsoDate[] = [];
   const again: IsoDate[] = [];
@@ -23,7 +24,8 @@ export function daysToGather(
   }
   const last = latestGathered(states);
   const begin = last === null ? 0 : again.findIndex((date) => date > last);
-  return begin <= 0 ? [...unknown, ...again] : [...unknown, ...again.slice(begin), ...again.slice(0, begin)];
+  const all = [...unknown, ...again.slice(Math.max(begin, 0)), ...again.slice(0, Math.max(begin, 0))];
+  return [...all.filter((date) => !hung.has(date)), ...all.filter((date) => hung.has(date))];
 }
 
 function needsGathering(context: TenantContext, state: DateState): boolean {
@@ -65,9 +67,9 @@ export class SpanWalk {
   }
 
   /** To be called when the current span is done with. */
-  advance(): void {
+  advance({ hung }: { readonly hung: boolean }): void {
     this.#at += this.current().length;
-    this.#most = Math.min(this.#most * 2, SPAN_DAYS);
+    this.#most = hung ? 1 : Math.min(this.#most * 2, SPAN_DAYS);
   }
 
   /** The current span was too much: a smaller one begins where it began. */

@@ -24,6 +24,9 @@ import { usageToAsk, type UsageQuestion } from './usage-to-ask.ts';
 /** Days asked for singly, the first of their span, that may all fail before the rest is left for the next run. */
 const FAILURES_AT_FIRST = 7;
 
+/** What says that a day could not be asked for, and nothing of its inputs. */
+const UNANSWERED = ['CB_BILLING_GATHER', 'CB_RUN_TIMEOUT'] as const;
+
 export interface GatherResult {
   readonly datesGathered: number;
   /** Why nothing at all came from the source although something was asked; null when something did. */
@@ -38,6 +41,8 @@ interface Progress {
   asked: boolean;
   /** Days whose inputs were written. */
   readonly gathered: Set<IsoDate>;
+  /** Day and usage query, of what the source was asked for and answered. */
+  readonly answered: Set<string>;
   /** Spans that the source answered, and what the last one that it did not answer said. */
   answers: number;
   failure: unknown;
@@ -52,12 +57,13 @@ interface Progress {
  */
 export async function gather(run: TenantContext, time: TimeShare): Promise<GatherResult> {
   const states = new Map((await run.store.dateStates(run.window)).map((state) => [state.date, state]));
-  const dates = daysToGather(run, states);
+  const dates = daysToGather(run, states, await hungDays(run));
   const progress: Progress = {
     states,
     sightings: { recorded: new Map(), ending: new Set() },
     asked: false,
     gathered: new Set(),
+    answered: new Set(),
     answers: 0,
     failure: null,
     undated: [],
@@ -78,6 +84,15 @@ export async function gather(run: TenantContext, time: TimeShare): Promise<Gathe
     datesGathered: progress.gathered.size,
     failure: progress.answers > 0 ? null : progress.failure,
   };
+}
+
+/** Days that were asked for by themselves and did not answer in time. */
+async function hungDays({ store, window }: TenantContext): Promise<ReadonlySet<IsoDate>> {
+  const hung = new Set<IsoDate>();
+  for (const { code, date } of await store.problems(window)) {
+    if (code === 'CB_RUN_TIMEOUT' && date !== null) hung.add(date);
+  }
+  return hung;
 }
 
 function lateProblem(gathered: number, asked: number): Problem {
@@ -101,7 +116,7 @@ async function forgetErrors(
     const state = states.get(date)!;
     return state.complete && state.gatherFingerprint === gatherFingerprint;
   });
-  if (settled.length > 0) await store.forgetErrors('gather', settled);
+  if (settled.length > 0) await store.forgetErrors('gather', settled, UNANSWERED);
 }
 
 interface GatherWork {
@@ -125,11 +140,12 @@ async function gatherAll({ run, time, progress }: GatherWork, dates: readonly Is
   for (let span = walk.current(); span.length > 0; span = walk.current()) {
     time.signal.throwIfAborted();
     report(run, { done, total, date: span[0]! });
-    if (!(await gatherInTime({ run, time, progress }, span))) {
+    const outcome = await gatherInTime({ run, time, progress }, span);
+    if (outcome === 'too much') {
       walk.shrink();
       continue;
     }
-    walk.advance();
+    walk.advance({ hung: outcome === 'hung' });
     done += span.length;
     report(run, { done, total, date: span.at(-1)! });
   }
@@ -146,22 +162,34 @@ async function wasTooSlow({ store, runId }: TenantContext): Promise<boolean> {
   return before?.status === 'timed_out';
 }
 
-/** False when the span took more time than there is and is to be asked for in smaller ones. */
-async function gatherInTime({ run, time, progress }: GatherWork, span: readonly IsoDate[]): Promise<boolean> {
+/** `too much`: the span took more time than there is and is to be asked for in smaller ones. `hung`: so did a day. */
+async function gatherInTime(
+  { run, time, progress }: GatherWork,
+  span: readonly IsoDate[],
+): Promise<'done' | 'hung' | 'too much'> {
   const problems: Problem[] = [];
+  let hung = false;
   const save = async (dates: readonly IsoDate[]): Promise<void> => {
     const inside = new Set<IsoDate | null>(span);
     const dated = distinct(problems).filter(({ date }) => inside.has(date));
     progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
     run.problems.push(...dated);
-    if (dates.length > 0) await run.store.saveProblems('gather', dates, dated);
+    const standing = await standingProblems(run, progress, dates);
+    if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
   };
   try {
     const work = (signal: AbortSignal) => gatherSpan({ ...run, signal }, { progress, problems, run }, span);
     if ((await time.half(work)) === LATE) {
-      if (span.length > 1) return false;
-      progress.failure = new ChargebackError('CB_RUN_TIMEOUT', 'the source did not answer in time');
-      problems.push(notGathered(span[0]!, progress.failure));
+      if (span.length > 1) {
+        // Of what is stored already nobody else will tell.
+        await keepWarnings(run, problems);
+        progress.answered.clear();
+        return 'too much';
+      }
+      hung = true;
+      const message = `${span[0]}: the source did not answer in time`;
+      progress.failure = message;
+      problems.push({ ...makeProblem('CB_RUN_TIMEOUT', message, { severity: 'error' }), date: span[0]! });
     }
   } catch (cause) {
     // What is known of the days that were asked counts, also when the time is over.
@@ -170,7 +198,30 @@ async function gatherInTime({ run, time, progress }: GatherWork, span: readonly 
     throw cause;
   }
   await save(span);
-  return true;
+  return hung ? 'hung' : 'done';
+}
+
+async function keepWarnings({ store }: TenantContext, problems: readonly Problem[]): Promise<void> {
+  const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
+  const dates = new Set(warnings.map(({ date }) => date!));
+  if (dates.size > 0) await store.saveProblems('gather', [...dates], warnings);
+}
+
+/** What an earlier run told of stored usage that was not asked for again: it is still so. */
+async function standingProblems(
+  { store, window, wiring }: TenantContext,
+  { answered }: Progress,
+  dates: readonly IsoDate[],
+): Promise<Problem[]> {
+  const asked = new Set<IsoDate | null>(dates);
+  const queries = new Set<string | null>(wiring.usageQueries.map(({ key }) => key));
+  return (await store.problems(window)).filter(
+    ({ code, path, date }) =>
+      code.startsWith('CB_METRICS_') &&
+      queries.has(path) &&
+      asked.has(date) &&
+      !answered.has(JSON.stringify([date, path])),
+  );
 }
 
 /** A day that is asked for again by itself may say the same again. */
@@ -213,6 +264,9 @@ async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly
     collectUsage(context, await usageToAsk(context, span), usage),
     collectBilling(context, window, batches),
   ]);
+  for (const days of usage.values()) {
+    for (const { date, queryKey } of days) progress.answered.add(JSON.stringify([date, queryKey]));
+  }
   const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
   const gathered: GatheredSpan = { ...progress, problems, span, batches, usage, onSaved };
   if (measured.status === 'fulfilled' && billed.status === 'fulfilled') {

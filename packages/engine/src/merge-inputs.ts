@@ -110,6 +110,8 @@ export function uniteTotals(left: UsageTotals, right: Pick<StoredUsage, keyof Us
 
 /** Compares parts, not counts: another step expects another number of samples. */
 function sawLess(now: Coverage, before: Coverage): boolean {
+  // An answer that expected nothing is no evidence of anything.
+  if (now.samplesExpected === 0) return before.samplesSeen > 0;
   return now.samplesSeen * before.samplesExpected < before.samplesSeen * now.samplesExpected;
 }
 

@@ -212,8 +212,14 @@ async function mergeUsages(context: TenantContext, { date, usage }: UsageToSave)
     const stored = summaries.get(day.queryKey);
     const verdict = judgeUsage(day, stored, { definition, force: context.regather });
     verdicts.push([`usage ${day.queryKey}`, verdict]);
-    if (verdict !== 'new') continue;
+    const addsNames =
+      verdict === 'kept' && day.outcome !== 'failed' && context.wiring.asksWhoExists(day.queryKey);
+    if (verdict !== 'new' && !addsNames) continue;
     const whole = await withStoredNames(context, { day, stored, definition });
+    if (addsNames) {
+      taken.push({ ...whole, coverage: stored!.coverage, outcome: stored!.outcome, definition });
+      continue;
+    }
     taken.push({ ...whole, definition });
     summaries.set(day.queryKey, { coverage: day.coverage, outcome: day.outcome, definition });
   }

@@ -1,3 +1,5 @@
+import { ChargebackError } from '@chargeback/plugin-api';
+
 /** What {@link TimeShare.half} returns when the time of its work was over. */
 export const LATE = Symbol('late');
 
@@ -48,7 +50,9 @@ export class TimeShare implements AsyncDisposable {
     try {
       return await work(AbortSignal.any([this.signal, late.signal]));
     } catch (cause) {
-      if (late.signal.aborted && !this.signal.aborted) return LATE;
+      // What goes wrong with the database is no matter of time.
+      const isStorage = ChargebackError.isInstance(cause) && cause.code.startsWith('CB_STORAGE_');
+      if (late.signal.aborted && !this.signal.aborted && !isStorage) return LATE;
       throw cause;
     } finally {
       ended.abort();

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { daysOf, type Window } from '@chargeback/plugin-api';
+import { daysOf, makeProblem, type Window } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runTenant, runTenants } from '../src/index.ts';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
@@ -106,9 +106,47 @@ describe('a source that is slow or hangs', () => {
     };
     const run = await tenant.run(daysFrom('2026-01-01', 12));
     expect(run.datesGathered).toBe(11);
-    expect(run.problems).toMatchObject([{ code: 'CB_BILLING_GATHER', date: '2026-01-10' }]);
+    expect(run.problems).toMatchObject([{ code: 'CB_RUN_TIMEOUT', date: '2026-01-10' }]);
     const { gatherFailures } = await tenant.withStore((store) => store.tenantState());
     expect(gatherFailures).toBe(0);
+  });
+
+  it('for many days costs those days, and in the end none that comes after them', async () => {
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 1 };
+    tenant.world.regather = 'until_complete';
+    tenant.world.routes = [evenRoute('COMPUTE', ['team-a'])];
+    tenant.world.waitBeforeBilling = async (signal) => {
+      if (daysOf(asked).some((date) => date <= '2026-01-04')) await never(signal);
+    };
+    const days = daysFrom('2026-01-01', 9);
+    const calculated = () =>
+      tenant.withStore(async (store) => (await store.dateStates(days)).map(({ date }) => date));
+    for (let runs = 0; runs < 6 && (await calculated()).length < 5; runs += 1) await tenant.run(days);
+    expect(await calculated()).toEqual(daysOf(daysFrom('2026-01-05', 5)));
+  });
+
+  it('whose bill comes too late says what it said of the usage that it has stored, and goes on saying so', async () => {
+    const warning = makeProblem('CB_METRICS_LABEL', 'bytes: 3 series name nobody', { path: 'bytes' });
+    const days = daysFrom('2026-01-01', 4);
+    tenant.world.usage = daysOf(days).map((date) => ({
+      ...usageDay(date, { a: 1 }),
+      problems: [{ ...warning, date }],
+    }));
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
+    tenant.world.waitBeforeBilling = async (signal) => {
+      if (daysOf(asked).length > 1) await never(signal);
+    };
+    const told = () =>
+      tenant.withStore(async (store) =>
+        (await store.problems(days))
+          .filter(({ code }) => code === 'CB_METRICS_LABEL')
+          .map(({ date }) => date),
+      );
+    await tenant.run(days);
+    expect(await told()).toEqual(daysOf(days));
+    delete tenant.world.waitBeforeBilling;
+    expect((await tenant.run(days)).datesGathered).toBe(4);
+    expect(await told()).toEqual(daysOf(days));
   });
 
   it('with its listings costs the listings, and no day', async () => {

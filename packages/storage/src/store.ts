@@ -6,6 +6,7 @@ import type {
   ChargebackRow,
   CostType,
   Coverage,
+  ErrorCode,
   Identity,
   IdentityBatch,
   Inventory,
@@ -275,8 +276,12 @@ export interface Store extends AsyncDisposable {
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void>;
-  /** Removes the errors of a stage on the days named; warnings stay. */
-  forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void>;
+  /** Removes the problems with these codes of a stage on the days named; others stay. */
+  forgetErrors(
+    stage: 'gather' | 'calculate' | 'emit',
+    dates: readonly IsoDate[],
+    codes: readonly ErrorCode[],
+  ): Promise<void>;
   /** Open problems, those without a day first, then by day. */
   problems(window: Window): Promise<Problem[]>;
 

@@ -213,9 +213,9 @@ export class PostgresStore implements Store {
     return this.#database.held((session) => replaceProblems({ session, build }, { stage, dates, problems }));
   }
 
-  forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void> {
+  forgetErrors(...[stage, dates, codes]: Parameters<Store['forgetErrors']>): Promise<void> {
     const { build } = this.#database;
-    return this.#database.held((session) => forgetErrors({ session, build }, stage, dates));
+    return this.#database.held((session) => forgetErrors({ session, build }, stage, { dates, codes }));
   }
 
   problems(window: Window): Promise<Problem[]> {

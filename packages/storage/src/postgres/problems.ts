@@ -38,12 +38,12 @@ export async function replaceProblems({ session }: Target, scope: ProblemScope):
 export async function forgetErrors(
   { session }: Target,
   stage: string,
-  dates: readonly IsoDate[],
+  { dates, codes }: { readonly dates: readonly IsoDate[]; readonly codes: readonly string[] },
 ): Promise<void> {
   await lock(session, 'problems');
   await session.execute(
-    `delete from problems where stage = $1 and scope_day = any($2::bigint[]) and severity = 'error'`,
-    [stage, dates.map(dayNumberOf)],
+    'delete from problems where stage = $1 and scope_day = any($2::bigint[]) and code = any($3::text[])',
+    [stage, dates.map(dayNumberOf), codes],
   );
 }
 

@@ -12,11 +12,13 @@ export function replaceProblems(database: SqliteDatabase, scope: ProblemScope): 
 }
 
 /** Inside a write transaction. */
-export function forgetErrors(database: SqliteDatabase, stage: string, dates: readonly IsoDate[]): void {
-  const remove = database.statement(
-    `delete from problems where stage = ? and scope_day = ? and severity = 'error'`,
-  );
-  for (const date of dates) remove.run(stage, dayNumberOf(date));
+export function forgetErrors(
+  database: SqliteDatabase,
+  stage: string,
+  { dates, codes }: { readonly dates: readonly IsoDate[]; readonly codes: readonly string[] },
+): void {
+  const remove = database.statement('delete from problems where stage = ? and scope_day = ? and code = ?');
+  for (const date of dates) for (const code of codes) remove.run(stage, dayNumberOf(date), code);
 }
 
 export function loadProblems(database: SqliteDatabase, window: Window): Problem[] {

@@ -221,8 +221,8 @@ export class SqliteStore implements Store {
     this.#held(() => replaceProblems(this.#database, { stage, dates, problems }));
   }
 
-  async forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void> {
-    this.#held(() => forgetErrors(this.#database, stage, dates));
+  async forgetErrors(...[stage, dates, codes]: Parameters<Store['forgetErrors']>): Promise<void> {
+    this.#held(() => forgetErrors(this.#database, stage, { dates, codes }));
   }
 
   async problems(window: Window): Promise<Problem[]> {

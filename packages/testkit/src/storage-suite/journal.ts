@@ -96,18 +96,18 @@ function declareProblems(test: StoreTest): void {
     assert.deepEqual(await store.problems(FEBRUARY), [problem('now')]);
   });
 
-  test('that are errors can be forgotten for the days named, and the warnings stay', async (store) => {
-    const warning = { ...problem('warning', DAY), severity: 'warning' } as const;
+  test('with some codes can be forgotten for the days named, and the others stay', async (store) => {
+    const other = { ...problem('other', DAY), code: 'CB_METRICS_LABEL' } as const;
     await store.saveProblems(
       'gather',
       [DAY, NEXT_DAY],
-      [problem('one', DAY), warning, problem('two', NEXT_DAY)],
+      [problem('one', DAY), other, problem('two', NEXT_DAY)],
     );
     await store.saveProblems('gather', [], [problem('undated')]);
     await store.saveProblems('emit', [DAY], [problem('emit', DAY)]);
-    await store.forgetErrors('gather', [DAY]);
+    await store.forgetErrors('gather', [DAY], ['CB_BILLING_GATHER', 'CB_RUN_TIMEOUT']);
     const left = (await store.problems(FEBRUARY)).map(({ message }) => message);
-    assert.deepEqual(left.toSorted(), ['emit', 'two', 'undated', 'warning']);
+    assert.deepEqual(left.toSorted(), ['emit', 'other', 'two', 'undated']);
   });
 
   test('of one stage do not touch those of another', async (store) => {

@@ -80,7 +80,7 @@ const WRITES = {
     store.finishRun({ runId, startedAt: NOW, endedAt: NOW, status: 'completed', stages: {}, ...NO_COUNTS }),
   saveProblems: (store: Store, message = 'down') =>
     store.saveProblems('gather', [], [makeProblem('CB_BILLING_GATHER', message)]),
-  forgetErrors: (store: Store) => store.forgetErrors('gather', [DAY]),
+  forgetErrors: (store: Store) => store.forgetErrors('gather', [DAY], ['CB_INTERNAL']),
   saveEmission: (store: Store, batchId = 'batch') =>
     store.saveEmission({
       emitter: 'csv',
