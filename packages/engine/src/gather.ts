@@ -201,10 +201,11 @@ async function gatherInTime(
   return hung ? 'hung' : 'done';
 }
 
-async function keepWarnings({ store }: TenantContext, problems: readonly Problem[]): Promise<void> {
+async function keepWarnings(run: TenantContext, problems: readonly Problem[]): Promise<void> {
   const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
+  run.problems.push(...warnings);
   const dates = new Set(warnings.map(({ date }) => date!));
-  if (dates.size > 0) await store.saveProblems('gather', [...dates], warnings);
+  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], warnings);
 }
 
 /** What an earlier run told of stored usage that was not asked for again: it is still so. */
