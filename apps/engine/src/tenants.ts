@@ -144,6 +144,7 @@ async function configureTenant(
       settings,
       overrides: overridden.overrides,
       thirdParty: found.origin.kind !== 'built-in',
+      lookbackDays: config.lookback_days,
       limits: {
         allocationRetryLimit: config.allocation_retry_limit,
         gatherFailureThreshold: config.gather_failure_threshold,

@@ -1,6 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import {
   fictionalOrganization,
   startConfluentSimulator,
@@ -8,7 +10,7 @@ import {
   to,
   withField,
 } from '@chargeback/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chargeback, type CommandResult, filesIn, temporaryFolder } from './support.ts';
 
 const DAY = 86_400_000;
@@ -20,6 +22,20 @@ const CANARY = 'canary-5e7c-secret';
 function* spread(): Generator<number> {
   const golden = (Math.sqrt(5) - 1) / 2;
   for (let position = 0.5; ; position = (position + golden) % 1) yield position;
+}
+
+/** Days whose bill is stored so far; 0 while there is no schema yet. */
+async function daysStored(database: string): Promise<number> {
+  if (!existsSync(database)) return 0;
+  const reader = new DatabaseSync(database, { readOnly: true, timeout: 5000 });
+  try {
+    const row = reader.prepare('select count(*) as days from date_states').get();
+    return Number(row?.['days']);
+  } catch {
+    return 0;
+  } finally {
+    reader.close();
+  }
 }
 
 describe('a Confluent Cloud bill in a process that dies', () => {
@@ -42,13 +58,19 @@ describe('a Confluent Cloud bill in a process that dies', () => {
     Object.fromEntries(
       Object.entries(await filesIn(out)).filter(([name]) => !path.basename(name).startsWith('.chargeback-')),
     );
-  const run = (config: string, killAfter?: number): Promise<CommandResult> =>
+  const run = (config: string, killAfter?: number, largestFile?: number): Promise<CommandResult> =>
     chargeback(['run', '--config', config, '--json'], {
       env: { SECRET: CANARY },
+      ...(largestFile === undefined ? {} : { largestFile }),
       onStart: (child) => {
         if (killAfter === undefined) return;
-        const timer = setTimeout(() => child.kill('SIGKILL'), killAfter);
-        child.on('close', () => clearTimeout(timer));
+        const ended = new AbortController();
+        child.on('close', () => ended.abort());
+        const { signal } = ended;
+        setTimeout(killAfter, undefined, { signal }).then(
+          () => child.kill('SIGKILL'),
+          () => {},
+        );
       },
     });
 
@@ -63,6 +85,7 @@ describe('a Confluent Cloud bill in a process that dies', () => {
     undisturbed = await filesIn(out);
     expect(Object.keys(undisturbed).length).toBeGreaterThan(10);
   });
+  afterEach(() => simulator.setFaults([]));
   afterAll(async () => {
     await simulator?.stop();
     await folder?.remove();
@@ -85,6 +108,39 @@ describe('a Confluent Cloud bill in a process that dies', () => {
         [database, `${database}-wal`, `${database}-shm`].map((file) => rm(file, { force: true })),
       );
     }
+  });
+
+  it('ends in the same bytes, killed while a settled history is restated and its files change from days to months and back', async () => {
+    const { config, out } = await prepare('restated');
+    // Runs follow each other at once here, and all of them are to ask for the bill.
+    const daily = (await readFile(config, 'utf8')).replace(
+      /^( *)partial_period:/mu,
+      '$1min_refresh_gap_seconds: 0\n$&',
+    );
+    await writeFile(config, daily);
+    const monthly = daily.replaceAll('aggregation: daily', 'aggregation: monthly');
+    expect(monthly).not.toBe(daily);
+    expect(await run(config)).toMatchObject({ exitCode: 0 });
+    expect(await visible(out)).toEqual(undisturbed);
+    // Every fifth row or so is withdrawn, by its own bytes: also whoever begins elsewhere misses the same ones.
+    const change = (json: string): string | readonly string[] => (json.length % 5 === 0 ? [] : json);
+    simulator.setFaults([{ when: to('costs'), effect: { kind: 'items', change } }]);
+    const fresh = await prepare('restated-fresh');
+    expect(await run(fresh.config)).toMatchObject({ exitCode: 0 });
+    const restated = await visible(fresh.out);
+    expect(restated).not.toEqual(undisturbed);
+    const moments = spread();
+    let kills = 0;
+    for (let death = 0; death < 8; death += 1) {
+      await writeFile(config, death % 2 === 0 ? daily : monthly);
+      const { signal } = await run(config, milliseconds * (0.2 + 0.5 * (moments.next().value ?? 0)));
+      if (signal === 'SIGKILL') kills += 1;
+    }
+    expect(kills).toBeGreaterThan(2);
+    await writeFile(config, daily);
+    const last = await run(config);
+    expect(last, last.stdout).toMatchObject({ exitCode: 0 });
+    expect(await visible(out)).toEqual(restated);
   });
 
   it('lists what is wrong, ends with 1, and heals to the same bytes when the faults are over', async () => {
@@ -134,6 +190,41 @@ describe('a Confluent Cloud bill in a process that dies', () => {
     expect(await run(config)).toMatchObject({ exitCode: 0 });
     expect(await visible(out)).toEqual(undisturbed);
   });
+
+  it('says so when another process holds the database in the middle of the run, and ends in the same bytes afterwards', async () => {
+    const { config, database, out } = await prepare('locked-midway');
+    const running = run(config);
+    // As soon as the run has stored its first days.
+    while ((await daysStored(database)) < 3) await setTimeout(5);
+    const other = new DatabaseSync(database, { timeout: 5000 });
+    other.exec('begin immediate');
+    const refused = await running;
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stdout).toMatch(/CB_STORAGE_BUSY/);
+    other.exec('rollback');
+    other.close();
+    const last = await run(config);
+    expect(last, last.stdout).toMatchObject({ exitCode: 0 });
+    expect(await visible(out)).toEqual(undisturbed);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'says so when the disk is full, and ends in the same bytes once there is space',
+    async () => {
+      const { config, out } = await prepare('full');
+      const size = statSync(path.join(folder.path, 'undisturbed.db')).size;
+      const codes = new Set<string>();
+      for (const share of [0.4, 0.7, 0.9]) {
+        const full = await run(config, undefined, Math.floor(size * share));
+        expect(full, full.stderr).toMatchObject({ exitCode: 1, signal: null });
+        for (const [code] of full.stdout.matchAll(/CB_[A-Z_]+/g)) codes.add(code);
+      }
+      expect([...codes]).toContain('CB_STORAGE_WRITE');
+      const last = await run(config);
+      expect(last, last.stdout).toMatchObject({ exitCode: 0 });
+      expect(await visible(out)).toEqual(undisturbed);
+    },
+  );
 
   it('shows its secret nowhere: not in logs, results, files or the database, also where the vendor refuses it', async () => {
     const { config, database } = await prepare('canary');

@@ -1,6 +1,7 @@
 import { MILLISECONDS_PER_DAY, type Problem } from '@chargeback/plugin-api';
 import {
   type ConfluentFaultPlan,
+  confluentMetrics,
   confluentOrganization,
   type ConfluentOrganization,
   costsVisibleAt,
@@ -9,6 +10,7 @@ import {
   withField,
 } from '@chargeback/testkit';
 import { describe, expect, it } from 'vitest';
+import { secondOpinion } from './confluent-second-opinion.ts';
 import { ConfluentTenant } from './confluent-support.ts';
 
 const organization = confluentOrganization({
@@ -117,6 +119,52 @@ describe('a month of a Confluent Cloud organization', () => {
     tenant.secret = 'ROTATED';
     expect(await tenant.run(window)).toMatchObject({ status: 'completed', datesCalculated: 0 });
     expect(cloud.requests.filter(({ endpoint }) => endpoint === 'prometheus')).toHaveLength(asked);
+  });
+
+  it.each([
+    ['with usage from the export', true],
+    ['without any usage', false],
+  ])('is told row by row by a second implementation of the rules, %s', async (_what, measured) => {
+    const { window } = organization;
+    const settings = measured ? {} : { metrics: null };
+    const { tenant } = await connect({ organization, settings });
+    await using _tenant = tenant;
+    expect(await tenant.run(window)).toMatchObject({ status: 'completed', datesCalculated: 30 });
+    const expected = secondOpinion({
+      organization,
+      metrics: measured ? confluentMetrics(organization) : null,
+      listedAt: SETTLED,
+      costs: costsVisibleAt(organization, window, tenant.clock()),
+    });
+    const stored: string[] = [];
+    await tenant.withStore(async (store) => {
+      for await (const rows of store.rows(window, null)) {
+        for (const row of rows) {
+          stored.push(
+            [
+              row.timestamp.toISOString().slice(0, 10),
+              row.environmentId ?? '-',
+              row.resourceId ?? '-',
+              row.productCategory,
+              row.productType,
+              row.identityId,
+              row.costType,
+              row.allocationMethod ?? '-',
+              row.allocationDetail ?? '-',
+              row.amount.units,
+            ].join(' '),
+          );
+        }
+      }
+    });
+    expect(expected.length).toBeGreaterThan(30_000);
+    expect(new Set(expected.map((row) => row.split(' ')[4])).size).toBe(29);
+    const [wanted, had] = [new Set(expected), new Set(stored)];
+    expect({
+      missing: expected.filter((row) => !had.has(row)).slice(0, 5),
+      unexpected: stored.filter((row) => !wanted.has(row)).slice(0, 5),
+    }).toEqual({ missing: [], unexpected: [] });
+    expect(stored).toHaveLength(expected.length);
   });
 
   it('heals after a forbidden listing, a storm of 429 and a restated bill, as if nothing had happened', async () => {

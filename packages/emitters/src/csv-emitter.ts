@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
   ChargebackError,
@@ -11,7 +11,7 @@ import {
 } from '@chargeback/plugin-api';
 import { z } from 'zod';
 import { csvHeader, CsvText } from './csv-text.ts';
-import { type FileMark, isUnchanged, markText, parseMark, removeIfUnchanged } from './file-mark.ts';
+import { isFile, markText, parseMark, removeIfUnchanged, seenIfUnchanged } from './file-mark.ts';
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
 import { addTotals } from './receipt-totals.ts';
 import { replaceFile } from './replace-file.ts';
@@ -49,8 +49,8 @@ export interface CsvEmitterOptions {
 /**
  * One CSV file per period: UTF-8, comma, CRLF, header row, only those cells quoted that must be. A period
  * that is emitted again replaces its file in one step; one whose file is gone, or is not as it was written, is
- * emitted again (`holds`). What it wrote into the folder under another name or for another aggregation it removes
- * once the new file is there, and nothing else ever.
+ * emitted again (`holds`). What it wrote into the folder under another name or for another aggregation is removed
+ * once the new file is there (`withdraw`), and nothing else ever.
  *
  * `emit` rejects with `CB_EMIT_FAILED` when the disk refuses, `CB_EMIT_PATH` when the tenant's id would lead
  * out of `output_dir`, and the signal's reason when aborted; in each case the old file stays as it was.
@@ -71,11 +71,11 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
       return coded(file, signal, async () => {
         const writer = JSON.stringify([batch.ecosystem, batch.tenantId]);
         await mkdir(directory, { recursive: true });
-        const { confirm } = batch;
+        const confirm = ({ digest }: WrittenRows): Promise<void> =>
+          batch.confirm(markText({ file, digest, seen: '' }));
         const { result, seen } = await replaceFile({ directory, name, writer, confirm }, (handle) =>
           writeRows(handle, batch, signal),
         );
-        await removeOther(parseMark(batch.previous?.mark ?? null), file);
         const { digest, ...receipt } = result;
         return { ...receipt, mark: markText({ file, digest, seen }) };
       });
@@ -84,24 +84,27 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
       const written = parseMark(mark);
       if (written?.file !== fileOf({ tenantId, period })) return false;
       // Of a file that each period overwrites only the last one can be told.
-      const isThere = template.includes('{date}') ? isUnchanged(written) : exists(written.file);
-      return isThere.catch(() => false);
+      if (!template.includes('{date}')) return isFile(written.file);
+      const seen = await seenIfUnchanged(written);
+      if (seen === null || seen === written.seen) return seen !== null;
+      return { mark: markText({ ...written, seen }) };
     },
-    async withdraw({ mark }, by) {
-      const file = parseMark(by.mark)?.file;
-      if (file !== undefined) await removeOther(parseMark(mark), file);
+    place: ({ mark }) => parseMark(mark)?.file ?? null,
+    async withdraw(batch, by) {
+      const current = parseMark(by.mark)?.file ?? fileOf(by);
+      const old = parseMark(batch.mark);
+      // What was written before marks were kept may be anybody's: it is named, not removed.
+      if (old === null) return unlessSame(fileOf(batch), current);
+      // Another folder is left alone.
+      if (path.dirname(old.file) === path.dirname(current)) await removeIfUnchanged(old, current);
+      return null;
     },
   };
 }
 
-/** Removes what was written before under another name of the same folder; another folder is left alone. */
-async function removeOther(old: FileMark | null, file: string): Promise<void> {
-  if (old === null || old.file === file || path.dirname(old.file) !== path.dirname(file)) return;
-  await removeIfUnchanged(old);
-}
-
-async function exists(file: string): Promise<boolean> {
-  return (await stat(file)).isFile();
+/** The file if it is there and is not the other one. */
+async function unlessSame(file: string, other: string): Promise<string | null> {
+  return file !== other && (await isFile(file)) ? file : null;
 }
 
 async function coded<Result>(

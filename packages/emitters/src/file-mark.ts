@@ -34,16 +34,35 @@ export function seenOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return [size, mtimeNs, ctimeNs, ino].join(' ');
 }
 
-/** Whether the file is there with the content of the mark. Reads it only when something has touched it. */
-export async function isUnchanged({ file, digest, seen }: FileMark): Promise<boolean> {
-  const stats = await lstat(file, { bigint: true });
-  return stats.isFile() && (seenOf(stats) === seen || (await digestOfFile(file)) === digest);
+/**
+ * What the file system says of the file now, if it is there with the content of the mark; else null. Reads it only
+ * when something has touched it.
+ */
+export async function seenIfUnchanged({ file, digest, seen }: FileMark): Promise<string | null> {
+  const stats = await statsOf(file);
+  if (!stats?.isFile()) return null;
+  // Taken before the content is read: whoever writes in the meantime is noticed the next time.
+  const now = seenOf(stats);
+  if (now === seen) return seen;
+  return (await digestOfFile(file).catch(() => null)) === digest ? now : null;
 }
 
-/** Removes the file if its content is that of the mark. */
-export async function removeIfUnchanged({ file, digest }: FileMark): Promise<void> {
-  const stats = await lstat(file).catch(() => null);
-  if (stats?.isFile() && (await digestOfFile(file)) === digest) await rm(file, { force: true });
+/**
+ * Removes the file if its content is that of the mark and it is not the other one, which it also is under a name that
+ * differs only in what the file system does not tell apart.
+ */
+export async function removeIfUnchanged({ file, digest }: FileMark, other: string): Promise<void> {
+  const [stats, others] = await Promise.all([statsOf(file), statsOf(other)]);
+  if (!stats?.isFile() || (stats.ino === others?.ino && stats.dev === others.dev)) return;
+  if ((await digestOfFile(file)) === digest) await rm(file, { force: true });
+}
+
+export async function isFile(file: string): Promise<boolean> {
+  return (await statsOf(file))?.isFile() ?? false;
+}
+
+async function statsOf(file: string): Promise<BigIntStats | null> {
+  return lstat(file, { bigint: true }).catch(() => null);
 }
 
 async function digestOfFile(file: string): Promise<string> {

@@ -66,12 +66,12 @@ export function createPrometheusEmitter(
     destination: `metrics ${metricPrefix}_* of tenant ${tenantId} (${ecosystem})`,
     holds: (batch) => files.holds(batch),
     // A day's cost and a month's are two metrics: neither shows the other's twice.
-    withdraw: async () => {},
+    withdraw: async () => null,
     emit: (batch, signal) => {
       const name = files.nameOf(batch);
       return guarded(path.join(directory, name), signal, async () => {
         const { receipt, samples } = await addUp(batch, new LabelText(labels), signal);
-        const { confirm } = batch;
+        const confirm = (): Promise<void> => batch.confirm();
         const text = periodText(files, batch, samples);
         await write({ name, confirm }, (file) => writeInPieces(file, text, signal));
         return receipt;

@@ -3,13 +3,13 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import path from 'node:path';
 import { seenOf } from './file-mark.ts';
 
-export interface FileToReplace {
+export interface FileToReplace<Result = unknown> {
   readonly directory: string;
   readonly name: string;
   /** Whose file it is: what a crashed writer left behind is cleared away by the next one of the same name. */
   readonly writer: string;
   /** Asked when the new content is on the disk: whoever may not replace the file any more rejects. */
-  readonly confirm?: () => Promise<void>;
+  readonly confirm?: (written: Result) => Promise<void>;
 }
 
 export interface Replaced<Result> {
@@ -26,7 +26,7 @@ export interface Replaced<Result> {
  * behind is removed an hour later.
  */
 export async function replaceFile<Result>(
-  { directory, name, writer, confirm }: FileToReplace,
+  { directory, name, writer, confirm }: FileToReplace<Result>,
   write: (file: FileHandle) => Promise<Result>,
 ): Promise<Replaced<Result>> {
   const mark = createHash('sha256')
@@ -38,7 +38,7 @@ export async function replaceFile<Result>(
   try {
     const { result, inode } = await writeWhole(temporary, write);
     await removeLeftBehind(directory, prefix, temporary);
-    await confirm?.();
+    await confirm?.(result);
     const file = path.join(directory, name);
     await rename(temporary, file);
     await syncDirectory(directory);

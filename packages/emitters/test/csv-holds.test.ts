@@ -2,6 +2,7 @@ import {
   appendFile,
   chmod,
   copyFile,
+  link,
   mkdir,
   readFile,
   rename,
@@ -53,7 +54,21 @@ describe('a CSV emitter', () => {
     const emitter = emitterFor();
     const sent = await emitted(emitter);
     await change();
-    expect(await emitter.holds?.(sent)).toBe(true);
+    const held = await emitter.holds?.(sent);
+    expect(held).toBeTruthy();
+    // By the mark that it gives then it is known without being read, and so without being allowed to.
+    const mark = typeof held === 'object' ? held.mark : sent.mark;
+    expect(await emitter.holds?.({ ...sent, mark })).toBe(true);
+  });
+
+  it('still holds the file of a run that died before it could say how the file system sees it', async () => {
+    let mark: string | undefined;
+    const confirm = async (intended?: string): Promise<void> => void (mark = intended);
+    const sent = batch([[row()]], { confirm });
+    await emitterFor().emit(sent, never);
+    expect(await emitterFor().holds?.({ ...sent, mark: mark! })).toEqual({ mark: expect.any(String) });
+    await appendFile(file, 'x');
+    expect(await emitterFor().holds?.({ ...sent, mark: mark! })).toBe(false);
   });
 
   it.each<[string, () => Promise<unknown>]>([
@@ -140,14 +155,16 @@ describe('a CSV emitter', () => {
     expect(await folder.list()).toEqual(['acme_2026-02-01.csv']);
   });
 
-  it('removes, once the file has a new name, the one that it wrote under the old name, and no changed one', async () => {
+  it('takes back, once the file has a new name, the one that it wrote under the old name, and no changed one', async () => {
     const first = await emitted(emitterFor());
     const second = await emitted(emitterFor(), { period: NEXT_DAY });
     await appendFile(path.join(folder.path, 'acme_2026-02-02.csv'), 'my own line\r\n');
     await writeFile(path.join(folder.path, 'other.csv'), 'of somebody else');
     const renamed = emitterFor('bill_{date}.csv');
-    await emitted(renamed, { previous: first });
-    await emitted(renamed, { period: NEXT_DAY, previous: second });
+    const firstAgain = await emitted(renamed);
+    const secondAgain = await emitted(renamed, { period: NEXT_DAY });
+    expect(await renamed.withdraw?.(first, firstAgain)).toBeNull();
+    expect(await renamed.withdraw?.(second, secondAgain)).toBeNull();
     expect(await folder.list()).toEqual([
       'acme_2026-02-02.csv',
       'bill_2026-02-01.csv',
@@ -158,7 +175,8 @@ describe('a CSV emitter', () => {
 
   it('leaves the files of a former folder where they are', async () => {
     const first = await emitted(emitterFor());
-    await emitted(emitterFor('{tenant_id}_{date}.csv', `${folder.path}/new`), { previous: first });
+    const moved = emitterFor('{tenant_id}_{date}.csv', `${folder.path}/new`);
+    expect(await moved.withdraw?.(first, await emitted(moved))).toBeNull();
     expect(await folder.list()).toEqual(['acme_2026-02-01.csv', 'new']);
   });
 
@@ -168,9 +186,35 @@ describe('a CSV emitter', () => {
     const second = await emitted(emitter, { period: NEXT_DAY });
     const third = await emitted(emitter, { period: { start: NEXT_DAY.end, end: MONTH.end } });
     await appendFile(path.join(folder.path, 'acme_2026-02-03.csv'), 'my own line\r\n');
-    const month = await emitted(emitter, { period: MONTH, aggregation: 'monthly', previous: first });
-    for (const day of [first, second, third, second]) await emitter.withdraw?.(day, month);
+    const month = await emitted(emitter, { period: MONTH, aggregation: 'monthly' });
+    for (const day of [first, second, third, second]) {
+      expect(await emitter.withdraw?.(day, month)).toBeNull();
+    }
     expect(await folder.list()).toEqual(['acme_2026-02-01.csv', 'acme_2026-02-03.csv']);
     expect(await emitter.holds?.(month)).toBe(true);
+  });
+
+  it('does not take for a former file the one it has just written, known by another name too', async () => {
+    // As on a file system that does not tell upper case from lower case.
+    const former = await emitted(emitterFor('bill_{date}.csv'));
+    const renamed = emitterFor('BILL_{date}.csv');
+    const sent = await emitted(renamed);
+    const [old, now] = ['bill', 'BILL'].map((name) => path.join(folder.path, `${name}_2026-02-01.csv`));
+    await rm(old!);
+    await link(now!, old!);
+    expect(await renamed.withdraw?.(former, sent)).toBeNull();
+    expect(await folder.list()).toEqual(['BILL_2026-02-01.csv', 'bill_2026-02-01.csv']);
+  });
+
+  it('names what may be a day of a former version, which kept no marks, until somebody has removed it', async () => {
+    const emitter = emitterFor();
+    const first = { ...(await emitted(emitter)), mark: null };
+    const second = { ...(await emitted(emitter, { period: NEXT_DAY })), mark: null };
+    const month = await emitted(emitter, { period: MONTH, aggregation: 'monthly' });
+    expect(await emitter.withdraw?.(first, month)).toBeNull();
+    const left = path.join(folder.path, 'acme_2026-02-02.csv');
+    expect(await emitter.withdraw?.(second, month)).toBe(left);
+    await rm(left);
+    expect(await emitter.withdraw?.(second, month)).toBeNull();
   });
 });

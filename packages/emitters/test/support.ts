@@ -36,7 +36,6 @@ export function batch(
     aggregation: 'daily',
     rows: fromChunks(chunks),
     confirm: async () => {},
-    previous: null,
     mark: null,
     ...overrides,
   };

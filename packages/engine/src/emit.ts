@@ -1,13 +1,14 @@
-import { daysOf, type IsoDate, type Problem } from '@chargeback/plugin-api';
+import { daysOf, type EmittedBatch, type Emitter, type IsoDate, type Problem } from '@chargeback/plugin-api';
 import type { EmissionRecord } from '@chargeback/storage';
 import { backOff } from './back-off.ts';
 import type { ConfiguredEmitter } from './configured-emitter.ts';
 import { type DuePeriods, duePeriods } from './emission/due-periods.ts';
-import { confirm, emitPeriod, emittedBatch } from './emission/emit-period.ts';
+import { emittedBatch, lastBatch } from './emission/batches.ts';
+import { confirm, emitPeriod } from './emission/emit-period.ts';
 import { backOffProblem, closedProblem, emissionProblem } from './emission/emission-problem.ts';
-import { monthOf, type Period } from './emission/period.ts';
+import { lengthOf, monthOf, type Period } from './emission/period.ts';
 import { type StoredDays, storedDays } from './emission/stored-days.ts';
-import { withdrawReplaced } from './emission/withdraw-replaced.ts';
+import { type EmissionRecords, withdrawReplaced } from './emission/withdraw-replaced.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
 
@@ -26,9 +27,15 @@ export async function emit(
 ): Promise<EmitResult> {
   const days = await storedDays(context);
   const problems: Problem[] = [];
-  let periodsEmitted = 0;
+  const records = new Map<ConfiguredEmitter, EmissionRecords>();
   for (const configured of emitters) {
-    periodsEmitted += await emitAll(context, { configured, days, problems });
+    const known = await context.store.emissions(configured.name);
+    records.set(configured, new Map(known.map((record) => [record.period, record])));
+  }
+  let periodsEmitted = 0;
+  for (const [configured, own] of records) {
+    const takenPlaces = memo(() => placesOf(context, records));
+    periodsEmitted += await emitAll(context, { configured, days, records: own, takenPlaces, problems });
   }
   await saveProblems(context, days, problems);
   context.problems.push(...problems);
@@ -58,22 +65,46 @@ async function saveProblems(
   );
 }
 
+/** Where the batches are that the emitters have at their destinations with the settings of now. */
+function placesOf(
+  context: TenantContext,
+  records: ReadonlyMap<ConfiguredEmitter, EmissionRecords>,
+): Set<string> {
+  const places = new Set<string>();
+  for (const [{ aggregation, emitter }, own] of records) {
+    for (const record of emitter.place ? own.values() : []) {
+      const last = lastBatch(record);
+      if (!last || lengthOf(last.aggregation) !== lengthOf(aggregation)) continue;
+      const place = emitter.place!(emittedBatch(context, record.period, last));
+      if (place !== null) places.add(place);
+    }
+  }
+  return places;
+}
+
+function memo<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
 interface EmitterRun {
   readonly configured: ConfiguredEmitter;
   readonly days: StoredDays;
+  readonly records: EmissionRecords;
+  /** As they are when it is asked first. */
+  readonly takenPlaces: () => ReadonlySet<string>;
   readonly problems: Problem[];
 }
 
-async function emitAll(context: TenantContext, { configured, days, problems }: EmitterRun): Promise<number> {
-  const { store } = context;
-  const records = new Map((await store.emissions(configured.name)).map((known) => [known.period, known]));
+async function emitAll(context: TenantContext, run: EmitterRun): Promise<number> {
+  const { configured, days, records, problems } = run;
   const due = duePeriods({ context, configured, days, records });
   problems.push(...due.problems);
-  await close(context, { configured, days, problems }, { due, records });
+  await close(context, run, due);
   const pending: Period[] = [];
   for (const period of due.periods) {
     const last = records.get(period.date);
-    if (!(await isPending(context, configured, { period, last }))) continue;
+    if (!(await isPending(context, run, period))) continue;
     if (mayTry(context, last)) pending.push(period);
     else problems.push(backOffProblem(configured, period.date, last?.attempts ?? 0));
   }
@@ -92,7 +123,7 @@ async function emitAll(context: TenantContext, { configured, days, problems }: E
       date: period.date,
     });
   }
-  await withdrawReplaced(context, { configured, days, records, problems });
+  await withdrawReplaced(context, run);
   await finish(context, configured, problems);
   return emitted;
 }
@@ -100,12 +131,20 @@ async function emitAll(context: TenantContext, { configured, days, problems }: E
 /** Tells of each period that retention has closed, once. */
 async function close(
   { store, clock }: TenantContext,
-  { configured, days, problems }: EmitterRun,
-  { due, records }: { due: DuePeriods; records: Map<IsoDate, EmissionRecord> },
+  { configured, days, records, problems }: EmitterRun,
+  { closed }: DuePeriods,
 ): Promise<void> {
-  for (const period of due.closed) {
+  for (const period of closed) {
     const { aggregation, name } = configured;
-    const nothing = { emitter: name, period, aggregation, batchId: null, mark: null, attempts: 0 };
+    const nothing = {
+      emitter: name,
+      period,
+      aggregation,
+      batchId: null,
+      mark: null,
+      others: [],
+      attempts: 0,
+    };
     const record: EmissionRecord = {
       ...(records.get(period) ?? nothing),
       status: 'closed',
@@ -119,17 +158,27 @@ async function close(
 
 async function isPending(
   context: TenantContext,
-  { aggregation, emitter }: ConfiguredEmitter,
-  { period, last }: { period: Period; last: EmissionRecord | undefined },
+  { configured: { aggregation, emitter }, records }: EmitterRun,
+  { date, batchId }: Period,
 ): Promise<boolean> {
-  if (last?.status !== 'emitted' || last.batchId !== period.batchId || last.aggregation !== aggregation)
-    return true;
+  const last = records.get(date);
+  if (last?.status !== 'emitted' || last.batchId !== batchId || last.aggregation !== aggregation) return true;
   if (!emitter.holds) return false;
+  const held = await holds(emitter, emittedBatch(context, date, { ...last, batchId }));
+  if (typeof held === 'object') {
+    const marked = { ...last, mark: held.mark };
+    await context.store.saveEmission(marked);
+    records.set(date, marked);
+  }
+  return held === false;
+}
+
+/** When it cannot tell: emitted once too often is no harm, and what is wrong is told by that emission. */
+async function holds(emitter: Emitter, batch: EmittedBatch): Promise<boolean | { readonly mark: string }> {
   try {
-    return !(await emitter.holds(emittedBatch(context, last)));
+    return (await emitter.holds?.(batch)) ?? false;
   } catch {
-    // It cannot tell: emitted once too often is no harm, and what is wrong is told by that emission.
-    return true;
+    return false;
   }
 }
 

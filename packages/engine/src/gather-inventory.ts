@@ -48,15 +48,12 @@ async function gatherListing<Batch extends ResourceBatch | IdentityBatch>(
     for await (const batch of batches) {
       await save(batch);
       for (const type of batch.authoritativeFor) types.add(type);
-      if ('settled' in batch && batch.settled) {
-        settled = true;
-        for (const type of await listedTypes(context)) types.add(type);
-      }
+      if ('settled' in batch && batch.settled) settled = true;
       problems.push(...(batch.problems ?? []));
     }
     // Only now: a type may be listed in several batches.
     const emptyThreshold = settled ? 0 : context.limits.emptyListingThreshold;
-    const listed = { kind, types: [...types], seenAt, emptyThreshold };
+    const listed = { kind, types: [...types], everyType: settled, seenAt, emptyThreshold };
     const { doubted } = await context.store.deleteUnlisted(listed);
     for (const type of doubted) problems.push(emptyProblem(what, type, emptyThreshold));
   } catch (cause) {
@@ -64,13 +61,6 @@ async function gatherListing<Batch extends ResourceBatch | IdentityBatch>(
     const message = `${what} could not be listed: ${describeCause(cause)}`;
     problems.push(makeProblem('CB_INVENTORY_GATHER', message, { severity: 'error', path: what }));
   }
-}
-
-/** The types of identities that have been listed at some time; those known from metrics began on some day. */
-async function listedTypes({ store, window }: TenantContext): Promise<Set<string>> {
-  const { identities } = await store.loadInventory(window);
-  const listed = [...identities.values()].filter(({ createdAt }) => createdAt === null);
-  return new Set(listed.map(({ identityType }) => identityType));
 }
 
 function emptyProblem(what: string, type: string, threshold: number): Problem {

@@ -6,14 +6,14 @@ import type { TenantContext } from './tenant-context.ts';
 const SPAN_DAYS = 31;
 
 /**
- * The days to ask the source for, as runs of consecutive days, none longer than {@link SPAN_DAYS}. First those
- * that were never gathered or under other settings. Then those asked again, beginning after the day that was
- * gathered last: a gather that was cut off goes on there, so that no day waits for ever.
+ * The days to ask the source for. First those that were never gathered or under other settings. Then those asked
+ * again, beginning after the day that was gathered last: a gather that was cut off goes on there, so that no day
+ * waits for ever.
  */
-export function spansToGather(
+export function daysToGather(
   context: TenantContext,
   states: ReadonlyMap<IsoDate, DateState>,
-): readonly (readonly IsoDate[])[] {
+): readonly IsoDate[] {
   const unknown: IsoDate[] = [];
   const again: IsoDate[] = [];
   for (const date of daysOf(context.window)) {
@@ -23,8 +23,7 @@ export function spansToGather(
   }
   const last = latestGathered(states);
   const begin = last === null ? 0 : again.findIndex((date) => date > last);
-  const rotated = begin <= 0 ? again : [...again.slice(begin), ...again.slice(0, begin)];
-  return [...spansOf(unknown), ...spansOf(rotated)];
+  return begin <= 0 ? [...unknown, ...again] : [...unknown, ...again.slice(begin), ...again.slice(0, begin)];
 }
 
 function needsGathering(context: TenantContext, state: DateState): boolean {
@@ -43,14 +42,36 @@ function latestGathered(states: ReadonlyMap<IsoDate, DateState>): IsoDate | null
   return latest?.date ?? null;
 }
 
-function spansOf(dates: readonly IsoDate[]): IsoDate[][] {
-  const spans: IsoDate[][] = [];
-  for (const date of dates) {
-    const current = spans.at(-1);
-    const last = current?.at(-1);
-    if (current && last && current.length < SPAN_DAYS && isoDateOf(dayWindow(last).end) === date)
-      current.push(date);
-    else spans.push([date]);
+/**
+ * Cuts days into spans of consecutive ones. Where a run was too slow lately, spans begin with one day and double: so
+ * much as the source answers in the time there is.
+ */
+export class SpanWalk {
+  readonly #dates: readonly IsoDate[];
+  #at = 0;
+  #most: number;
+
+  constructor(dates: readonly IsoDate[], { careful }: { readonly careful: boolean }) {
+    this.#dates = dates;
+    this.#most = careful ? 1 : SPAN_DAYS;
   }
-  return spans;
+
+  /** Empty at the end. */
+  current(): readonly IsoDate[] {
+    let end = this.#at + 1;
+    const limit = Math.min(this.#at + this.#most, this.#dates.length);
+    while (end < limit && isoDateOf(dayWindow(this.#dates[end - 1]!).end) === this.#dates[end]) end += 1;
+    return this.#dates.slice(this.#at, end);
+  }
+
+  /** To be called when the current span is done with. */
+  advance(): void {
+    this.#at += this.current().length;
+    this.#most = Math.min(this.#most * 2, SPAN_DAYS);
+  }
+
+  /** The current span was too much: a smaller one begins where it began. */
+  shrink(): void {
+    this.#most = Math.max(1, Math.floor(this.current().length / 4));
+  }
 }

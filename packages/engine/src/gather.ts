@@ -11,13 +11,14 @@ import {
 } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
 import { gatherInventory } from './gather-inventory.ts';
-import { spansToGather } from './gather-plan.ts';
+import { daysToGather, SpanWalk } from './gather-plan.ts';
 import type { ProgressEvent } from './progress.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
 import { silenceOf } from './silence.ts';
 import type { TenantContext } from './tenant-context.ts';
+import { LATE, type TimeShare } from './time-share.ts';
 import { usageToAsk, type UsageQuestion } from './usage-to-ask.ts';
 
 /** Days asked for singly, the first of their span, that may all fail before the rest is left for the next run. */
@@ -35,7 +36,8 @@ interface Progress {
   sightings: Sightings;
   /** Whether the inventory was listed or the source asked. */
   asked: boolean;
-  datesGathered: number;
+  /** Days whose inputs were written. */
+  readonly gathered: Set<IsoDate>;
   /** Spans that the source answered, and what the last one that it did not answer said. */
   answers: number;
   failure: unknown;
@@ -46,69 +48,129 @@ interface Progress {
 /**
  * Stores the inputs of every day that needs it. A span that fails is a problem of its days; what was stored
  * before stays. Nothing here is inside a database transaction.
- * @param deadline aborts when the rest has to wait for the next run: what is stored by then is still calculated.
+ * @param time for it: what is not gathered when it is over waits for the next run.
  */
-export async function gather(run: TenantContext, deadline: AbortSignal): Promise<GatherResult> {
-  const context: TenantContext = { ...run, signal: AbortSignal.any([run.signal, deadline]) };
+export async function gather(run: TenantContext, time: TimeShare): Promise<GatherResult> {
   const states = new Map((await run.store.dateStates(run.window)).map((state) => [state.date, state]));
-  const spans = spansToGather(run, states);
+  const dates = daysToGather(run, states);
   const progress: Progress = {
     states,
-    sightings: { recorded: new Set(), ending: new Set() },
+    sightings: { recorded: new Map(), ending: new Set() },
     asked: false,
-    datesGathered: 0,
+    gathered: new Set(),
     answers: 0,
     failure: null,
     undated: [],
   };
   try {
-    await gatherAll(context, progress, spans);
+    await gatherAll({ run, time, progress }, dates);
   } catch (cause) {
-    if (run.signal.aborted || !deadline.aborted) throw cause;
-    const late = lateProblem(progress, spans);
-    run.problems.push(late);
+    if (!time.isOver) throw cause;
+    const late = lateProblem(progress.gathered.size, dates.length);
+    progress.undated.push(late);
     progress.failure ??= late.message;
   }
   await refreshDescriptions(run);
   run.problems.push(...progress.undated);
   if (progress.asked) await run.store.saveProblems('gather', [], progress.undated);
+  await forgetErrors(run, progress, dates);
   return {
-    datesGathered: progress.datesGathered,
+    datesGathered: progress.gathered.size,
     failure: progress.answers > 0 ? null : progress.failure,
   };
 }
 
-type Spans = readonly (readonly IsoDate[])[];
-
-function lateProblem({ datesGathered }: Progress, spans: Spans): Problem {
-  const message = `gathering stopped after ${datesGathered} of ${countDays(spans)} days, so that what is stored can be calculated in time; the next run goes on`;
+function lateProblem(gathered: number, asked: number): Problem {
+  const message = `gathering stopped after ${gathered} of ${asked} days, so that what is stored can be calculated in time; the next run goes on`;
   return makeProblem('CB_RUN_TIMEOUT', message, { severity: 'error' });
 }
 
-function countDays(spans: Spans): number {
-  return spans.reduce((sum, { length }) => sum + length, 0);
+/** What went wrong when a day was asked that is complete and need not be asked any more. */
+async function forgetErrors(
+  { store, window, gatherFingerprint }: TenantContext,
+  { states }: Progress,
+  asked: readonly IsoDate[],
+): Promise<void> {
+  const rest = new Set(states.keys());
+  for (const date of asked) rest.delete(date);
+  const wrong = new Set<IsoDate>();
+  for (const { severity, date } of await store.problems(window)) {
+    if (severity === 'error' && date !== null && rest.has(date)) wrong.add(date);
+  }
+  const settled = [...wrong].filter((date) => {
+    const state = states.get(date)!;
+    return state.complete && state.gatherFingerprint === gatherFingerprint;
+  });
+  if (settled.length > 0) await store.forgetErrors('gather', settled);
 }
 
-async function gatherAll(context: TenantContext, progress: Progress, spans: Spans): Promise<void> {
-  const total = countDays(spans);
-  progress.asked = total > 0 || (await needsInventory(context));
-  if (progress.asked) await gatherInventory(context, progress.undated);
+interface GatherWork {
+  /** Its signal knows of no time for gathering. */
+  readonly run: TenantContext;
+  readonly time: TimeShare;
+  readonly progress: Progress;
+}
+
+async function gatherAll({ run, time, progress }: GatherWork, dates: readonly IsoDate[]): Promise<void> {
+  const total = dates.length;
+  progress.asked = total > 0 || (await needsInventory(run));
+  if (progress.asked) {
+    const listed = await time.half((signal) => gatherInventory({ ...run, signal }, progress.undated));
+    if (listed === LATE) progress.undated.push(lateListing());
+  }
   if (total === 0) return;
-  progress.sightings = { ...progress.sightings, ending: await endingIdentities(context) };
+  progress.sightings = { ...progress.sightings, ending: await endingIdentities(run) };
+  const walk = new SpanWalk(dates, { careful: await wasTooSlow(run) });
   let done = 0;
-  for (const span of spans) {
-    context.signal.throwIfAborted();
-    report(context, { done, total, date: span[0]! });
-    const problems: Problem[] = [];
-    progress.datesGathered += await gatherSpan(context, { progress, problems }, span);
+  for (let span = walk.current(); span.length > 0; span = walk.current()) {
+    time.signal.throwIfAborted();
+    report(run, { done, total, date: span[0]! });
+    if (!(await gatherInTime({ run, time, progress }, span))) {
+      walk.shrink();
+      continue;
+    }
+    walk.advance();
+    done += span.length;
+    report(run, { done, total, date: span.at(-1)! });
+  }
+}
+
+function lateListing(): Problem {
+  const message = 'the listings of resources and identities did not end in time; what was known stays';
+  return makeProblem('CB_INVENTORY_GATHER', message, { severity: 'error' });
+}
+
+/** Whether the run before this one had too little time. */
+async function wasTooSlow({ store, runId }: TenantContext): Promise<boolean> {
+  const before = (await store.runs(2)).find((record) => record.runId !== runId);
+  return before?.status === 'timed_out';
+}
+
+/** False when the span took more time than there is and is to be asked for in smaller ones. */
+async function gatherInTime({ run, time, progress }: GatherWork, span: readonly IsoDate[]): Promise<boolean> {
+  const problems: Problem[] = [];
+  const save = async (dates: readonly IsoDate[]): Promise<void> => {
     const inside = new Set<IsoDate | null>(span);
     const dated = distinct(problems).filter(({ date }) => inside.has(date));
     progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
-    context.problems.push(...dated);
-    await context.store.saveProblems('gather', span, dated);
-    done += span.length;
-    report(context, { done, total, date: span.at(-1)! });
+    run.problems.push(...dated);
+    if (dates.length > 0) await run.store.saveProblems('gather', dates, dated);
+  };
+  try {
+    const work = (signal: AbortSignal) => gatherSpan({ ...run, signal }, { progress, problems, run }, span);
+    if ((await time.half(work)) === LATE) {
+      if (span.length > 1) return false;
+      progress.failure = new ChargebackError('CB_RUN_TIMEOUT', 'the source did not answer in time');
+      problems.push(notGathered(span[0]!, progress.failure));
+    }
+  } catch (cause) {
+    // What is known of the days that were asked counts, also when the time is over.
+    const told = new Set(problems.map(({ date }) => date));
+    if (time.isOver) await save(span.filter((date) => told.has(date) || progress.gathered.has(date)));
+    throw cause;
   }
+  await save(span);
+  return true;
 }
 
 /** A day that is asked for again by itself may say the same again. */
@@ -136,11 +198,13 @@ function report(context: TenantContext, at: Pick<ProgressEvent, 'done' | 'total'
 interface SpanWork {
   readonly progress: Progress;
   readonly problems: Problem[];
+  /** What is known when the time of a span is over is written all the same. */
+  readonly run: TenantContext;
 }
 
 /** Asks for a span as a whole; a span that fails is asked for day by day, so that one bad day stays one. */
-async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly IsoDate[]): Promise<number> {
-  const { progress, problems } = work;
+async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly IsoDate[]): Promise<void> {
+  const { progress, problems, run } = work;
   const window: Window = { start: dayWindow(span[0]!).start, end: dayWindow(span.at(-1)!).end };
   const usage = new Map<IsoDate, UsageDay[]>(span.map((date) => [date, []]));
   const batches: BillingBatch[] = [];
@@ -149,21 +213,23 @@ async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly
     collectUsage(context, await usageToAsk(context, span), usage),
     collectBilling(context, window, batches),
   ]);
-  const gathered: GatheredSpan = { ...progress, problems, span, batches, usage };
+  const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
+  const gathered: GatheredSpan = { ...progress, problems, span, batches, usage, onSaved };
   if (measured.status === 'fulfilled' && billed.status === 'fulfilled') {
     const silence = silenceOf(context.ecosystem.regather, gathered);
     if (silence === null) progress.answers += 1;
     else progress.failure = silence;
-    return saveGathered(context, gathered);
+    await saveGathered(run, gathered);
+    return;
   }
+  run.signal.throwIfAborted();
+  // What was measured is not asked again when the bill is.
+  if (measured.status === 'fulfilled') await saveUsageAlone(run, { ...gathered, batches: [] });
   const failures = [measured, billed].filter((result) => result.status === 'rejected');
   for (const { reason } of failures) rethrowFatal(context, reason);
-  // What was measured is not asked again when the bill is.
-  if (measured.status === 'fulfilled') await saveUsageAlone(context, { ...gathered, batches: [] });
   if (span.length > 1) return gatherDayByDay(context, work, span);
   progress.failure = failures[0]!.reason;
   problems.push(notGathered(span[0]!, progress.failure));
-  return 0;
 }
 
 /** A source that is down is not asked for every day. */
@@ -171,16 +237,15 @@ async function gatherDayByDay(
   context: TenantContext,
   work: SpanWork,
   span: readonly IsoDate[],
-): Promise<number> {
-  let gathered = 0;
+): Promise<void> {
+  const { gathered } = work.progress;
   for (const [index, date] of span.entries()) {
     context.signal.throwIfAborted();
-    gathered += await gatherSpan(context, work, [date]);
-    if (gathered > 0 || index + 1 < FAILURES_AT_FIRST) continue;
+    await gatherSpan(context, work, [date]);
+    if (index + 1 < FAILURES_AT_FIRST || span.some((asked) => gathered.has(asked))) continue;
     for (const left of span.slice(index + 1)) work.problems.push(notGathered(left, work.progress.failure));
     break;
   }
-  return gathered;
 }
 
 function notGathered(date: IsoDate, cause: unknown): Problem {

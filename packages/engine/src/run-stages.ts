@@ -3,7 +3,9 @@ import {
   ChargebackError,
   describeCause,
   type Ecosystem,
+  isoDateOf,
   makeProblem,
+  MILLISECONDS_PER_DAY,
   type PluginHost,
   type Problem,
   startOfDay,
@@ -19,6 +21,7 @@ import { prune, retentionStart } from './prune.ts';
 import { countGather } from './suspension.ts';
 import type { TenantContext } from './tenant-context.ts';
 import type { RunCounts, RunOptions, TenantDefinition } from './tenant-definition.ts';
+import { TimeShare } from './time-share.ts';
 import { Wiring } from './wiring.ts';
 
 /** Changes when the engine's own arithmetic changes, so that stored days are calculated again. */
@@ -51,7 +54,9 @@ export async function runStages(run: StagedRun): Promise<void> {
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
   await timed('gather', async () => {
-    const { failure, ...result } = await withinShare(run, (deadline) => gather(context, deadline));
+    const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
+    await using time = new TimeShare({ signal: context.signal, milliseconds, wait: options.wait });
+    const { failure, ...result } = await gather(context, time);
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     return result;
@@ -59,27 +64,6 @@ export async function runStages(run: StagedRun): Promise<void> {
   await timed('calculate', () => calculate(context));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
-}
-
-/** Work under a signal that aborts when its share of the run's time is over. */
-async function withinShare<Result>(
-  { options, tenant }: StagedRun,
-  work: (deadline: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const late = new AbortController();
-  const ended = new AbortController();
-  const { timeoutSeconds } = tenant.limits;
-  const watch = timeoutSeconds > 0 ? options.wait(timeoutSeconds * 1000 * GATHER_SHARE, ended.signal) : null;
-  const watched = watch?.then(
-    () => late.abort(),
-    () => {},
-  );
-  try {
-    return await work(late.signal);
-  } finally {
-    ended.abort();
-    await watched;
-  }
 }
 
 async function createEcosystem({ tenant, options, store, signal }: StagedRun): Promise<Ecosystem> {
@@ -106,13 +90,15 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
   const allocating = [pluginVersion, canonicalJson(allocationSettings(tenant))];
   if (overrides.digest !== '') allocating.push(overrides.digest);
   const kept = retentionStart(options.host.clock(), limits.retentionDays);
+  const window = keptWindow(options.window, kept, problems);
   return {
     name: tenant.name,
     ecosystemName: plugin.ecosystem,
     tenantId: tenant.tenantId,
     settings,
     limits,
-    window: keptWindow(options.window, kept, problems),
+    window,
+    lookbackStart: lookbackStart(run, window),
     retentionStart: kept,
     runId,
     store,
@@ -129,6 +115,14 @@ function tenantContext(run: StagedRun, ecosystem: Ecosystem): TenantContext {
     patient: options.patient ?? false,
     problems,
   };
+}
+
+/** The run's own window may begin elsewhere than that of the runs to come. */
+function lookbackStart({ tenant, options }: StagedRun, { start }: Window): Date {
+  if (tenant.lookbackDays === undefined) return start;
+  const today = startOfDay(isoDateOf(options.host.clock()));
+  const usual = new Date(today.getTime() - tenant.lookbackDays * MILLISECONDS_PER_DAY);
+  return usual < start ? usual : start;
 }
 
 /** What retention removes at the end of a run is not fetched at its beginning. */

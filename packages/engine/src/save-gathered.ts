@@ -22,25 +22,24 @@ export interface GatheredSpan extends Bills {
   readonly usage: ReadonlyMap<IsoDate, readonly UsageDay[]>;
   /** Tells whether a sighting adds nothing to what this run has recorded. */
   readonly sightings: Sightings;
+  /** Called for each day whose inputs were written. */
+  readonly onSaved: (date: IsoDate) => void;
 }
 
-/** Names recorded in this run, on days before those to come. */
 export interface Sightings {
-  readonly recorded: Set<string>;
+  /** The earliest day on which this run has recorded a name: a later one of it adds nothing. */
+  readonly recorded: Map<string, IsoDate>;
   /** Names with a lifetime that ends: one that is seen after it begins another, so each day of theirs counts. */
   readonly ending: ReadonlySet<string>;
 }
 
-/** Writes a gathered span day by day and returns how many days have their bill. A day that cannot be is a problem. */
-export async function saveGathered(context: TenantContext, gathered: GatheredSpan): Promise<number> {
+/** Writes a gathered span day by day. A day that cannot be written is a problem. */
+export async function saveGathered(context: TenantContext, gathered: GatheredSpan): Promise<void> {
   const bills = billsByDay(context, gathered);
   const sourceAnswered = hasSamples(gathered);
-  let saved = 0;
   for (const date of gathered.span) {
-    const lines = bills.get(date) ?? null;
-    if ((await saveGuarded(context, { gathered, date, lines, sourceAnswered })) && lines) saved += 1;
+    await saveGuarded(context, { gathered, date, lines: bills.get(date) ?? null, sourceAnswered });
   }
-  return saved;
 }
 
 /** Stores what the metrics source said of days that have no bill: it may not remember until they have one. */
@@ -58,7 +57,7 @@ interface DayToSave {
   readonly sourceAnswered: boolean;
 }
 
-async function saveGuarded(context: TenantContext, day: DayToSave): Promise<boolean> {
+async function saveGuarded(context: TenantContext, day: DayToSave): Promise<void> {
   await setImmediate();
   context.signal.throwIfAborted();
   const { gathered, date, lines } = day;
@@ -67,11 +66,9 @@ async function saveGuarded(context: TenantContext, day: DayToSave): Promise<bool
   try {
     if (lines) await saveDay(context, { ...day, lines, usage });
     else await saveUsage(context, { ...day, usage });
-    return true;
   } catch (cause) {
     rethrowFatal(context, cause);
     gathered.problems.push(unsavedProblem(date, cause));
-    return false;
   }
 }
 
@@ -101,7 +98,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
   const usage = await mergeUsages(context, day);
   const verdicts = [...lines.verdicts, ...usage.verdicts];
   const isStale = verdicts.some(([, verdict]) => verdict === 'stale');
-  const observed = newlyObserved(context, gathered.sightings, day.usage);
+  const observed = newlyObserved(context, day);
   await context.store.saveGatheredDay({
     date,
     lines: lines.lines,
@@ -112,21 +109,39 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
     complete: !isStale && isDayComplete(context, lines.lines, usage.summaries),
     gatheredAt: context.clock(),
   });
-  for (const { identityId } of observed) gathered.sightings.recorded.add(identityId);
+  gathered.onSaved(date);
+  remember(day, observed);
   complain(day, verdicts);
 }
 
 /** The stored bill stays; the day is asked again as if it had not been. */
 async function saveUsage(context: TenantContext, day: UsageToSave): Promise<void> {
   const { gathered, date } = day;
+  const foreign = gathered.states.has(date) ? await answersToOthers(context, date) : new Set<string>();
   const { taken, verdicts } = await mergeUsages(context, day);
-  // A failed answer tells nothing that could be forgotten.
-  const usage = taken.filter(({ outcome }) => outcome !== 'failed');
+  // A failed answer tells nothing that could be forgotten, and an answer to another question does not fit the bill
+  // that is stored.
+  const usage = taken.filter(({ outcome, queryKey }) => outcome !== 'failed' && !foreign.has(queryKey));
   complain(day, verdicts);
   if (usage.length === 0) return;
-  const observed = newlyObserved(context, gathered.sightings, day.usage);
+  const observed = newlyObserved(context, { ...day, usage });
   await context.store.saveUsage({ date, usage, observed });
-  for (const { identityId } of observed) gathered.sightings.recorded.add(identityId);
+  remember(day, observed);
+}
+
+/** Queries whose stored answer is to another question than the one that is asked now. */
+async function answersToOthers({ store, wiring }: TenantContext, date: IsoDate): Promise<Set<string>> {
+  const stored = await store.usageCoverage(date);
+  const others = [...stored].filter(([key, { definition }]) => definition !== wiring.definitionOf(key));
+  return new Set(others.map(([key]) => key));
+}
+
+function remember({ gathered, date }: DayToSave, observed: readonly Identity[]): void {
+  const { recorded } = gathered.sightings;
+  for (const { identityId } of observed) {
+    const known = recorded.get(identityId);
+    if (known === undefined || date < known) recorded.set(identityId, date);
+  }
 }
 
 type Verdicts = readonly (readonly [name: string, verdict: Verdict])[];
@@ -227,17 +242,16 @@ function isDayComplete(
 }
 
 /** Who is seen in a day's metrics, but for names whose sighting could add nothing. */
-function newlyObserved(
-  context: TenantContext,
-  { recorded, ending }: Sightings,
-  usage: readonly UsageDay[],
-): Identity[] {
+function newlyObserved(context: TenantContext, { gathered, date, usage }: UsageToSave): Identity[] {
+  const { recorded, ending } = gathered.sightings;
   const describe = context.ecosystem.identityFromUsage?.bind(context.ecosystem);
   if (!describe) return [];
   const names = new Set<string>();
   for (const { queryKey, totals } of usage) {
     if (!context.wiring.namesIdentities(queryKey)) continue;
-    for (const name of totals.identityIds) if (!recorded.has(name) || ending.has(name)) names.add(name);
+    for (const name of totals.identityIds) {
+      if (ending.has(name) || !((recorded.get(name) ?? '9999') <= date)) names.add(name);
+    }
   }
   return [...names].map((name) => describe(name));
 }

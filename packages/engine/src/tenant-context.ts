@@ -13,6 +13,8 @@ export interface TenantContext {
   readonly settings: PluginSettingsBase;
   readonly limits: TenantLimits;
   readonly window: Window;
+  /** Days before it are looked at by no run any more, unless somebody asks for them. */
+  readonly lookbackStart: Date;
   /** The first day that retention keeps. */
   readonly retentionStart: IsoDate;
   readonly runId: string;

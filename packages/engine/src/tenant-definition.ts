@@ -45,6 +45,8 @@ export interface TenantDefinition {
   /** As parsed by the plugin's schema. */
   readonly settings: PluginSettingsBase;
   readonly limits: TenantLimits;
+  /** Days that the tenant's own runs look back, whatever days somebody asks for; default: those of the run. */
+  readonly lookbackDays?: number;
   /** What the configuration puts in the place of the plugin's own resolvers and allocators. */
   readonly overrides?: TenantOverrides;
   /** The plugin did not come with the application. */

@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { daysOf } from '@chargeback/plugin-api';
+import { daysOf, type Window } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runTenant, runTenants } from '../src/index.ts';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
-import { evenRoute, reconciled, sharesOf, usageRoute, world } from './worlds.ts';
+import { bytes, evenRoute, reconciled, sharesOf, usageRoute, world } from './worlds.ts';
 
 const HUNDRED_DAYS = daysFrom('2026-01-01', 100);
 const dates = daysOf(HUNDRED_DAYS);
@@ -48,8 +48,8 @@ describe('a gather that takes longer than the time limit', () => {
     const first = await runFor(1);
     expect(first).toMatchObject({ status: 'timed_out', datesGathered: 31, datesCalculated: 31 });
     expect(first.problems).toMatchObject([{ code: 'CB_RUN_TIMEOUT', severity: 'error' }]);
-    await runFor(2);
-    expect(asked.slice(0, 2)).toEqual(['2026-02-01', '2026-03-04']);
+    await runFor(3);
+    expect(asked.slice(0, 3)).toEqual(['2026-02-01', '2026-02-02', '2026-02-04']);
     const last = await runFor(9);
     expect(last.status).toBe('completed');
     expect(await reconciled(tenant, daysFrom('2026-03-01', 31))).toMatchObject({ allocated: '930.0000' });
@@ -62,11 +62,114 @@ describe('a gather that takes longer than the time limit', () => {
       await runFor(1);
       turns.push(asked[0]!);
     }
-    expect(turns).toEqual(['2026-01-01', '2026-02-01', '2026-03-04', '2026-04-04', '2026-01-01']);
+    expect(turns).toEqual(['2026-01-01', '2026-02-01', '2026-02-02', '2026-02-03', '2026-02-04']);
+  });
+});
+
+/** Waits as long as the run may: for what never answers. */
+const never = (signal: AbortSignal) => setTimeout(600_000, undefined, { signal });
+
+describe('a source that is slow or hangs', () => {
+  const window = daysFrom('2026-01-01', 62);
+  let tenant: TestTenant;
+  let asked: Window;
+
+  beforeEach(async () => {
+    tenant = await TestTenant.create(world({ lines: daysOf(window).map((date) => line(date, '3')) }));
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 4 };
+    tenant.world.beforeBilling = (billed) => {
+      asked = billed;
+    };
+  });
+  afterEach(() => tenant.dispose());
+
+  it('is asked for fewer days at a time, so that every run brings some and none is the last', async () => {
+    tenant.world.regather = 'until_complete';
+    tenant.world.routes = [evenRoute('COMPUTE', ['team-a'])];
+    tenant.world.waitBeforeBilling = (signal) => setTimeout(60 * daysOf(asked).length, undefined, { signal });
+    const stored = () => tenant.withStore(async (store) => (await store.dateStates(window)).length);
+    for (let runs = 0, before = 0; before < 62; runs += 1) {
+      const run = await tenant.run(window);
+      const now = await stored();
+      expect(now).toBeGreaterThan(before);
+      expect([now - before, run.datesCalculated]).toEqual([run.datesGathered, run.datesGathered]);
+      expect(runs).toBeLessThan(10);
+      before = now;
+    }
+    expect((await tenant.run(window)).status).toBe('completed');
+  }, 60_000);
+
+  it('costs the day that it hangs for, and none that comes after', async () => {
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
+    tenant.world.waitBeforeBilling = async (signal) => {
+      if (daysOf(asked).includes('2026-01-10')) await never(signal);
+    };
+    const run = await tenant.run(daysFrom('2026-01-01', 12));
+    expect(run.datesGathered).toBe(11);
+    expect(run.problems).toMatchObject([{ code: 'CB_BILLING_GATHER', date: '2026-01-10' }]);
+    const { gatherFailures } = await tenant.withStore((store) => store.tenantState());
+    expect(gatherFailures).toBe(0);
+  });
+
+  it('with its listings costs the listings, and no day', async () => {
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
+    tenant.world.waitBeforeListing = never;
+    const run = await tenant.run(daysFrom('2026-01-01', 3));
+    expect(run).toMatchObject({ datesGathered: 3, datesCalculated: 3 });
+    expect(run.problems).toMatchObject([{ code: 'CB_INVENTORY_GATHER', severity: 'error', date: null }]);
+  });
+
+  it('keeps what was learnt of days that could not be had: usage, and what went wrong', async () => {
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
+    tenant.world.usage = [usageDay('2026-01-08', { a: 1 })];
+    tenant.world.waitBeforeBilling = async (signal) => {
+      const days = daysOf(asked);
+      if (days.includes('2026-01-02')) throw new Error('refused');
+      if (days.some((date) => date > '2026-01-06')) await never(signal);
+    };
+    const days = daysFrom('2026-01-01', 9);
+    const run = await tenant.run(days);
+    expect(run).toMatchObject({ status: 'timed_out', datesGathered: 5, datesCalculated: 5 });
+    const messages = await tenant.withStore(async (store) =>
+      (await store.problems(days)).map(({ message }) => message).join('\n'),
+    );
+    expect(messages).toMatch(/gathering stopped after 5 of 9 days/);
+    expect(messages).toMatch(/2026-01-07: the source did not answer in time/);
+    expect(messages).toMatch(/2026-01-02: refused/);
+    const { size } = await tenant.withStore((store) => store.usageCoverage('2026-01-08'));
+    expect(size).toBe(1);
   });
 });
 
 describe('days and the runs that they are gathered in', () => {
+  it('do not change who was there when days of an outage heal after newer ones came', async () => {
+    const [five, six] = [daysFrom('2026-02-01', 5), daysFrom('2026-02-01', 6)];
+    const seen = (date: string) => usageDay(date, date > '2026-02-02' ? { alice: 1, zoe: 1 } : { alice: 1 });
+    const shares: Record<string, string>[] = [];
+    for (const outage of [false, true]) {
+      const tenant = await TestTenant.create(
+        world({
+          regather: 'until_complete',
+          routes: [usageRoute('NETWORK'), evenRoute('COMPUTE', [])],
+          identities: [identity('alice')],
+          lines: daysOf(six).map((date) => line(date, '30')),
+        }),
+      );
+      const whole = daysOf(six).map(seen);
+      const dark = new Set(outage ? ['2026-02-03', '2026-02-04', '2026-02-05'] : []);
+      tenant.world.usage = whole.map((day) =>
+        dark.has(day.date) ? usageDay(day.date, {}, { samplesSeen: 0, samplesExpected: 24 }) : day,
+      );
+      await tenant.run(five);
+      tenant.world.usage = whole;
+      await tenant.run(six);
+      shares.push(await sharesOf(tenant, six));
+      await tenant.dispose();
+    }
+    expect(shares[0]).toEqual({ alice: '120.0000', zoe: '60.0000' });
+    expect(shares[1]).toEqual(shares[0]);
+  });
+
   it('do not change who was there when a name is seen again after its listed end', async () => {
     const window = daysFrom('2026-02-01', 5);
     const shares: Record<string, string>[] = [];
@@ -127,6 +230,24 @@ describe('usage of a day whose bill cannot be had', () => {
       expect(await sharesOf(tenant, window)).toEqual({ a: '60.0000', b: '30.0000' });
     },
   );
+
+  it('does not go into a bill that was stored under other settings, which stand again afterwards', async () => {
+    tenant.world.regather = 'until_complete';
+    await tenant.run(window);
+    const before = await sharesOf(tenant, window);
+    const routes = tenant.world.routes;
+    tenant.world.gatherKey = 'settings-2';
+    tenant.world.routes = [usageRoute('COMPUTE', { ...bytes, expression: () => 'other' })];
+    tenant.world.usage = daysOf(window).map((date) => usageDay(date, { c: 1 }));
+    tenant.world.beforeBilling = () => {
+      throw new Error('the vendor is down');
+    };
+    expect((await tenant.run(window)).status).toBe('failed');
+    tenant.world.gatherKey = 'settings-1';
+    tenant.world.routes = routes;
+    expect((await tenant.run(window)).status).toBe('completed');
+    expect(await sharesOf(tenant, window)).toEqual(before);
+  });
 
   it('goes into the bill that is stored, which stays', async () => {
     tenant.world.usage = [];

@@ -51,6 +51,20 @@ describe('one bad thing', () => {
     expect(await reconciled(tenant, THREE_DAYS)).toMatchObject({ retained: '60.5000' });
   });
 
+  it('such as a day that was complete and could not be had once more is forgotten when nobody asks again', async () => {
+    tenant.world.regather = 'until_complete';
+    tenant.world.routes = [evenRoute('COMPUTE', ['team-a'])];
+    await tenant.run(THREE_DAYS);
+    tenant.world.beforeBilling = () => {
+      throw new Error('connection refused');
+    };
+    expect(exitCodeOf([await tenant.run(daysFrom(BAD_DAY, 1), { regather: true })])).toBe(1);
+    const open = () => tenant.withStore((store) => store.problems(THREE_DAYS));
+    expect(await open()).toHaveLength(1);
+    expect(exitCodeOf([await tenant.run(THREE_DAYS)])).toBe(0);
+    expect(await open()).toEqual([]);
+  });
+
   it('such as three bad days in a row costs those days and none after them', async () => {
     const month = daysFrom('2026-02-01', 20);
     const bad = new Set(['2026-02-02', '2026-02-03', '2026-02-04']);

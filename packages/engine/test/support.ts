@@ -108,6 +108,8 @@ export interface World {
   beforeBilling?: (window: Window) => void;
   /** Awaited before a window is billed. */
   waitBeforeBilling?: (signal: AbortSignal) => Promise<void>;
+  /** Awaited before anything is listed. */
+  waitBeforeListing?: (signal: AbortSignal) => Promise<void>;
   /** Days for which the metrics source was asked. */
   usageAsked?: string[];
   /** Kept out of the contract's `version` when absent. */
@@ -122,6 +124,7 @@ export class TestTenant {
   readonly world: World;
   settings: PluginSettingsBase;
   limits: TenantLimits = { ...DEFAULT_LIMITS, timeoutSeconds: 0 };
+  lookbackDays?: number;
   overrides: TenantOverrides = NO_OVERRIDES;
   /** As a plugin that did not come with the application. */
   thirdParty = false;
@@ -215,6 +218,7 @@ export class TestTenant {
       plugin: worldPlugin(this.world),
       settings: this.settings,
       limits: this.limits,
+      ...(this.lookbackDays === undefined ? {} : { lookbackDays: this.lookbackDays }),
       overrides: this.overrides,
       thirdParty: this.thirdParty,
       openStore: () => this.openStore(),
@@ -254,7 +258,8 @@ function ecosystemOf(world: World): Ecosystem {
       );
       yield { window, lines: inside, problems: [] };
     },
-    async *resources() {
+    async *resources(_window, signal) {
+      await world.waitBeforeListing?.(signal);
       const problems = world.listingProblems ?? [];
       yield { authoritativeFor: ['cluster'], resources: world.resources, problems };
     },

@@ -39,11 +39,11 @@ export interface EmissionBatch {
   readonly rows: AsyncIterable<readonly ChargebackRow[]>;
   /**
    * Await it when everything is prepared, right before others can see the change: it rejects when another process
-   * has taken over the tenant, whose batches are newer, and the destination must then stay as it is.
+   * has taken over the tenant, whose batches are newer, and the destination must then stay as it is. Give it the mark
+   * that the receipt will have, as far as it is known: should the process die before the receipt is recorded, the
+   * batch is found by it, also with other settings.
    */
-  readonly confirm: () => Promise<void>;
-  /** What was emitted of this period before, perhaps with other settings; null when nothing was. */
-  readonly previous: EmittedBatch | null;
+  readonly confirm: (mark?: string) => Promise<void>;
 }
 
 /** Names a batch without its rows. */
@@ -64,7 +64,7 @@ export interface EmissionReceipt {
   readonly totals: ReadonlyMap<Money['currency'], bigint>;
   /**
    * By what the batch can be recognized at the destination later, such as a digest: kept in the database and given
-   * back to `holds` and `withdraw`. Never a secret.
+   * back to `holds`, `place` and `withdraw`. Never a secret.
    */
   readonly mark?: string;
 }
@@ -76,15 +76,24 @@ export interface Emitter {
   /**
    * Whether the destination still has this batch as it would be written now. Asked before a period that was
    * emitted is passed over: one that is gone, or was written with other settings, is emitted again. Without
-   * this method what was emitted once is taken to be there.
+   * this method what was emitted once is taken to be there. A mark says that it is there and by what it is recognized
+   * from now on.
    */
-  holds?(batch: EmittedBatch): Promise<boolean>;
+  holds?(batch: EmittedBatch): Promise<boolean | { readonly mark: string }>;
   /**
-   * Removes what it left for a batch, such as a day, when the aggregation was changed and `by`, such as the month, now
-   * shows the same costs: else they would stand at the destination twice. Leaves alone whatever is no longer as it
-   * was written. Without this method the old batch stays, and a warning is logged.
+   * Where a batch is, such as the path of its file: equal texts are one place. A batch whose place another one has
+   * taken over, also of another emitter of the tenant, is not withdrawn; one of the same period at another place is.
+   * Null when its mark does not say.
    */
-  withdraw?(batch: EmittedBatch, by: EmittedBatch): Promise<void>;
+  place?(batch: EmittedBatch): string | null;
+  /**
+   * Removes what it left for a batch when `by` now shows the same costs, else they would stand at the destination
+   * twice: a day whose month is there after a change of the aggregation, or what was written under another name.
+   * Leaves alone whatever is no longer as it was written. Resolves with null when nothing of the batch is left, or
+   * names what somebody must remove because nobody can tell whether it is the batch; it is asked again at the next
+   * run. Without this method the old batch stays, and a warning is logged.
+   */
+  withdraw?(batch: EmittedBatch, by: EmittedBatch): Promise<string | null>;
   /**
    * Called at the end of every run, after its last batch and also when there was none: brings up to date what
    * shows several periods at once.

@@ -441,6 +441,11 @@ export const ERROR_CODES = {
     'A day or month is not emitted, because a day of it has no inputs, is not calculated, or was removed by retention.',
     'Run with --from and --to around the day.',
   ),
+  CB_EMIT_LEFT: entry(
+    1,
+    'What an emitter wrote with other settings is still at the destination, beside what shows the same costs now.',
+    'Look at what is named and remove it, or move it elsewhere.',
+  ),
   CB_EMIT_RECEIPT: entry(
     1,
     'An emitter confirmed other rows or another total than it was given.',

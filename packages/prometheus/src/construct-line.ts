@@ -32,7 +32,7 @@ export interface LineToConstruct {
   /** Price of an instance-hour (fixed), a GiB-hour (held) or a GiB (moved). */
   readonly unitPrice: Decimal;
   readonly currency: string;
-  /** The tenant's policy: `estimate` scales bytes moved up to the instants that were not seen. */
+  /** The tenant's policy: `estimate` adds the mean rate of bytes moved for the time that was not seen. */
   readonly missingUsage: 'hold' | 'estimate' | 'fallback';
   /** See {@link BillingLineItem.definition}; null for a fixed quantity. */
   readonly definition: string | null;
@@ -109,9 +109,13 @@ function quantityOf(source: LineQuantity, estimate: boolean): { quantity: Decima
   // A mean over fewer instants already speaks for all of them.
   if (source.kind === 'held') return { quantity: gib.times(HOURS_PER_DAY), estimated: false };
   const { samplesExpected } = coverageOf(day);
-  const { value, instants } = day?.whole ?? { value: 0, instants: 0 };
-  if (!estimate || instants === 0 || instants >= samplesExpected) return { quantity: gib, estimated: false };
-  const scaled = new Decimal(value).dividedBy(BYTES_PER_GIB).times(samplesExpected).dividedBy(instants);
-  // What lies in the other instants is not whole, but it was measured: never less than that.
-  return { quantity: Decimal.max(scaled, gib), estimated: true };
+  const { value, steps } = day?.measured ?? { value: 0, steps: 0 };
+  if (!estimate || steps === 0) return { quantity: gib, estimated: false };
+  // What was measured, also what counters bridge, and its mean rate for the time that is missing.
+  const measured = new Decimal(value).dividedBy(BYTES_PER_GIB);
+  const scaled = steps < samplesExpected ? measured.times(samplesExpected).dividedBy(steps) : measured;
+  return {
+    quantity: Decimal.max(scaled, gib),
+    estimated: steps < samplesExpected || scaled.greaterThan(gib),
+  };
 }

@@ -1,15 +1,16 @@
 import type { ChargebackError, Coverage, IsoDate, Problem, UsageQuery, Window } from '@chargeback/plugin-api';
+import { type BridgedDay, bridgedDays, type CounterBridge } from './bridged-days.ts';
 import { DayGrid, DaySums } from './day-grid.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import { coverageOf, failureProblem, rejectedProblems, warningProblems } from './span-problems.ts';
-import type { DaySpan } from './plan-range.ts';
+import { type DaySpan, windowOf } from './plan-range.ts';
 import type { RangeAnswer } from './range-answer.ts';
 import {
   type DayScrapes,
-  gapProblems,
   type ScrapeCoverage,
   seenOf,
   stepScrapes,
+  type StepScrapes,
   wholeSteps,
 } from './scrape-coverage.ts';
 import { walkDays } from './walk-days.ts';
@@ -20,10 +21,10 @@ export interface DailyTotal {
   /** Null when there was no usable sample at all. */
   readonly value: number | null;
   /**
-   * What was measured whole: a sum over so many instants, also over those that had an unusable sample besides.
-   * Where scrapes are counted, only instants at which every source was scraped as it takes.
+   * A sum, and over how many steps' worth of time it was measured; none when no step was measured whole. Where
+   * scrapes are counted, only the time in which sources lacked them is missing, and none that a counter bridges.
    */
-  readonly whole: { readonly value: number; readonly instants: number };
+  readonly measured: { readonly value: number; readonly steps: number };
   readonly coverage: Coverage;
   readonly problems: readonly Problem[];
 }
@@ -31,6 +32,8 @@ export interface DailyTotal {
 export interface DailyTotalQuery extends Pick<UsageQuery, 'key' | 'expression' | 'stepSeconds' | 'reduce'> {
   /** Where the sources were scraped, an instant without a sample is one at which nothing moved. */
   readonly quiet?: boolean;
+  /** The same of counters over a whole day, for days with gaps: whoever is there again has counted on. */
+  readonly bridge?: CounterBridge;
 }
 
 interface DayRange {
@@ -43,7 +46,8 @@ interface DayRange {
 /**
  * Reduces a query to one number for each UTC day of a window: series are added up per instant, instants are
  * summed (`sum`), averaged over the instants with a usable sample (`mean`) or their largest is kept (`max`).
- * A mean is taken over whole instants, if there is one: those that lack a source hold less than there was.
+ * A mean is taken over whole instants, if there is one: those that lack a source hold less than there was. Where
+ * `bridge` asks for it, a sum over gaps that count as none is that of the day as a whole, if it is more.
  * Every day is yielded once, in no promised order; only an abort throws. A day that could not be asked has the
  * value null, no coverage and a problem of severity `error`.
  */
@@ -63,53 +67,82 @@ export async function* fetchDailyTotals(
       continue;
     }
     const days = await asked;
-    yield* totalsOf(query, answer, { span, scrapesOf: (date) => scrapesOn(scrapes, days?.get(date)) });
+    const steps = span.days.map((date) => stepsOn(query, date, days?.get(date)));
+    const bridged = steps.some((one) => one?.gaps)
+      ? await bridgedDays(client, query, { window: windowOf(span), signal })
+      : new Map<IsoDate, BridgedDay>();
+    yield* totalsOf(query, answer, { span, steps, bridged });
   }
 }
 
-type ScrapesOf = (date: IsoDate) => { coverage: ScrapeCoverage; day: DayScrapes } | null;
-
-function scrapesOn(coverage: ScrapeCoverage | undefined, day: DayScrapes | undefined): ReturnType<ScrapesOf> {
-  return coverage && day ? { coverage, day } : null;
+function stepsOn(
+  { key, stepSeconds, reduce, quiet = false }: DailyTotalQuery,
+  date: IsoDate,
+  scrapes: DayScrapes | undefined,
+): StepScrapes | null {
+  // What may be silent is a gauge added up: no counter, whose next sample tells of a gap.
+  const moved = quiet ? 'rate' : 'moved';
+  return scrapes
+    ? stepScrapes(scrapes, { key, stepSeconds, kind: reduce === 'sum' ? moved : 'held', date })
+    : null;
 }
 
 function failedDays({ key }: DailyTotalQuery, span: DaySpan, error: ChargebackError): DailyTotal[] {
   return span.days.map((date) => ({
     date,
     value: null,
-    whole: { value: 0, instants: 0 },
+    measured: { value: 0, steps: 0 },
     coverage: { samplesSeen: 0, samplesExpected: span.perDay },
     problems: [failureProblem(error, date, key)],
   }));
 }
 
+interface KnownBesides {
+  readonly span: DaySpan;
+  readonly steps: readonly (StepScrapes | null)[];
+  readonly bridged: ReadonlyMap<IsoDate, BridgedDay>;
+}
+
 function totalsOf(
   query: DailyTotalQuery,
   { series, warnings }: RangeAnswer,
-  { span, scrapesOf }: { span: DaySpan; scrapesOf: ScrapesOf },
+  { span, steps: scraped, bridged }: KnownBesides,
 ): DailyTotal[] {
   const grid = new DayGrid(span);
-  const { key, stepSeconds, reduce, quiet = false } = query;
+  const { key, reduce, quiet = false } = query;
   const { perDay } = span;
   const instants = new DaySums(span.days.length * perDay);
   for (const one of series) grid.read(one, (instant, value) => instants.add(instant, value));
   return span.days.map((date, day) => {
-    const scraped = scrapesOf(date);
-    const kind = reduce === 'sum' ? 'moved' : 'held';
-    const steps = scraped && stepScrapes(scraped.coverage, scraped.day, { stepSeconds, kind, date });
+    const steps = scraped[day] ?? null;
     const whole = steps && wholeSteps(grid, steps, { day, quiet });
     const usable = grid.usableOn(day);
     const seen = whole ? seenOf(whole, usable > 0) : grid.seenOn(day);
-    const all = reduceDay(query, instants, { day, perDay });
-    const part = whole ? reduceDay(query, instants, { day, perDay, whole }) : all;
+    const reduceOver = (part?: Uint8Array): number | null =>
+      reduceDay(query, instants, { day, perDay, ...(part ? { part } : {}) });
+    const all = reduceOver();
+    const bridge = steps?.gaps && all !== null && reduce === 'sum' ? bridged.get(date) : undefined;
     return {
       date,
-      value: reduce === 'mean' ? (part ?? all) : all,
-      whole: { value: part ?? 0, instants: whole ? whole.filter((one) => one === 1).length : usable },
-      coverage: coverageOf(seen, perDay, warnings),
+      value: bestOf(all, {
+        reduce,
+        full: () => (whole ? (reduceOver(both(whole, steps!.full)) ?? reduceOver(whole)) : null),
+        // An outage stays one: what the policy makes of it is the line's business.
+        bridge: whole?.includes(0) ? undefined : bridge,
+      }),
+      measured:
+        whole && steps
+          ? measuredOf(
+              { whole, steps, bridge, all, spoilt: grid.isSpoilt(day * perDay, (day + 1) * perDay) },
+              reduceOver,
+            )
+          : { value: all ?? 0, steps: usable },
+      // Nobody knows whether silence is that of the exporters.
+      coverage: coverageOf(steps?.blind && quiet ? Math.min(seen, perDay - 1) : seen, perDay, warnings),
       problems: [
-        ...(steps?.failure ? [steps.failure] : []),
-        ...(scraped && steps ? gapProblems(scraped.coverage, steps, { key, date }) : []),
+        ...(steps?.failures ?? []),
+        ...(steps?.remarks ?? []),
+        ...(bridge?.problems ?? []),
         ...rejectedProblems(grid, day, key),
         ...warningProblems(warnings, date, key),
       ],
@@ -117,16 +150,57 @@ function totalsOf(
   });
 }
 
+/** A mean is one of steps that lack nothing; a sum holds what counters counted in gaps that are none. */
+function bestOf(
+  all: number | null,
+  { reduce, full, bridge }: { reduce: string; full: () => number | null; bridge: BridgedDay | undefined },
+): number | null {
+  if (reduce === 'mean') return full() ?? all;
+  return bridge?.value === undefined || bridge.value === null || all === null
+    ? all
+    : Math.max(all, bridge.value);
+}
+
+interface MeasuredSteps {
+  readonly whole: Uint8Array;
+  readonly steps: StepScrapes;
+  readonly bridge: BridgedDay | undefined;
+  readonly all: number | null;
+  readonly spoilt: boolean;
+}
+
+/** See {@link DailyTotal.measured}. */
+function measuredOf(
+  { whole, steps, bridge, all, spoilt }: MeasuredSteps,
+  reduceOver: (part: Uint8Array) => number | null,
+): DailyTotal['measured'] {
+  if (!whole.includes(1)) return { value: 0, steps: 0 };
+  if (bridge && bridge.value !== null && !bridge.restarted && !spoilt) {
+    return { value: Math.max(bridge.value, all ?? 0), steps: whole.length - steps.unbridged };
+  }
+  // Of a step that was scraped and yet is not whole nothing is known of what is missing: all of it may be.
+  const some = whole.map((one, step) => (one === 1 || steps.covered[step] === 0 ? 1 : 0));
+  const missing = whole.reduce(
+    (sum, one, step) => sum + (one === 1 ? 0 : steps.covered[step] === 1 ? 1 : steps.lacking[step]!),
+    0,
+  );
+  return { value: reduceOver(some) ?? 0, steps: whole.length - missing };
+}
+
+function both(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return left.map((one, index) => (one === 1 && right[index] === 1 ? 1 : 0));
+}
+
 function reduceDay(
   { reduce }: DailyTotalQuery,
   instants: DaySums,
-  { day, perDay, whole }: { day: number; perDay: number; whole?: Uint8Array },
+  { day, perDay, part }: { day: number; perDay: number; part?: Uint8Array },
 ): number | null {
   const total = new DaySums(1);
   let count = 0;
   for (let index = 0; index < perDay; index += 1) {
     const value = instants.of(day * perDay + index);
-    if (value === null || whole?.[index] === 0) continue;
+    if (value === null || part?.[index] === 0) continue;
     count += 1;
     if (reduce === 'max') total.keepLargest(0, value);
     else total.add(0, value);

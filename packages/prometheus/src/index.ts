@@ -4,6 +4,7 @@ export {
   type LineQuantity,
   type LineToConstruct,
 } from './construct-line.ts';
+export type { CounterBridge } from './bridged-days.ts';
 export { currencySchema } from './currency-schema.ts';
 export { type MetricsConnection, metricsConnectionSchema, serverUrlSchema } from './connection.ts';
 export { type DailyTotal, type DailyTotalQuery, fetchDailyTotals } from './daily-totals.ts';

@@ -16,7 +16,8 @@ import { DayGrid, DaySums } from './day-grid.ts';
 import { mergeInOrderOfArrival } from './merge.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import { namelessOf, namelessProblem, type NamelessSeries } from './nameless-series.ts';
-import type { DaySpan } from './plan-range.ts';
+import { type DaySpan, windowOf } from './plan-range.ts';
+import type { RangeAnswer } from './range-answer.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import {
   coverageOf,
@@ -53,17 +54,25 @@ export interface MetricsSourceOptions {
    * that of the scrapes: an instant without a sample is no outage, and an outage is not the absence of usage.
    */
   readonly scrapes?: ScrapeCoverage;
+  /**
+   * Days on which something else says that nothing moved of what a query would tell. Asked for days without one
+   * sample on which every source was scraped all day: then nobody is known to have used anything.
+   */
+  readonly idleDays?: IdleDays;
 }
+
+type IdleDays = (queryKey: string, window: Window, signal: AbortSignal) => Promise<ReadonlySet<IsoDate>>;
 
 /** Usage from a Prometheus server: many days in one request, several queries side by side. */
 export function createMetricsSource(client: PrometheusClient, options: MetricsSourceOptions): MetricsSource {
-  const { dailySubqueries = 'off', logger, scrapes, worthwhileSamples = WORTHWHILE_SAMPLES } = options;
+  const { dailySubqueries = 'off', logger, worthwhileSamples = WORTHWHILE_SAMPLES } = options;
+  const { scrapes, idleDays } = options;
   const summing = dailySubqueries === 'auto';
   const support = createSubquerySupport(client, logger);
   const server = { client, logger, support, summing, worthwhileSamples };
   return {
     usage(queries, window, signal) {
-      const range = { window, signal, ...(scrapes ? { scrapes } : {}) };
+      const range = { window, signal, ...(scrapes ? { scrapes } : {}), ...(idleDays ? { idleDays } : {}) };
       const answers = queries.map((query) => usageOf(server, query, range));
       return mergeInOrderOfArrival(answers, options.concurrency);
     },
@@ -74,6 +83,7 @@ interface UsageRange {
   readonly window: Window;
   readonly signal: AbortSignal;
   readonly scrapes?: ScrapeCoverage;
+  readonly idleDays?: IdleDays;
 }
 
 async function* usageOf(
@@ -81,15 +91,14 @@ async function* usageOf(
   query: UsageQuery,
   range: UsageRange,
 ): AsyncGenerator<UsageDay> {
-  const { scrapes, window, signal } = range;
+  const { window, signal } = range;
   const spans =
     server.summing && query.stepSeconds < SECONDS_PER_DAY
-      ? walkSummedDays(server, query, range)
-      : walkDays(server.client, query, range);
+      ? walkSummedDays(server, query, { window, signal })
+      : walkDays(server.client, query, { window, signal });
   for await (const answered of spans) {
     if (answered.answer) {
-      const days = await scrapes?.days(window, signal);
-      yield* answeredDays(query, answered, scrapes && days ? { coverage: scrapes, days } : null);
+      yield* answeredDays(query, answered.answer, await knownOf(query, answered, range));
     } else {
       const { span, error } = answered;
       for (const date of span.days) yield failedDay(query, span, failureProblem(error, date, query.key));
@@ -97,9 +106,38 @@ async function* usageOf(
   }
 }
 
-interface KnownScrapes {
-  readonly coverage: ScrapeCoverage;
-  readonly days: ReadonlyMap<IsoDate, DayScrapes>;
+/** Adds an answer up, and tells what is known beside it. */
+async function knownOf(
+  query: UsageQuery,
+  { span, answer, summed }: Exclude<AnsweredSpan, { answer: null }>,
+  { scrapes, idleDays, window, signal }: UsageRange,
+): Promise<AnsweredRange> {
+  const days = await scrapes?.days(window, signal);
+  const grid = new DayGrid(span);
+  if (summed) grid.seeAll();
+  const totals = addUp(query, answer.series, grid);
+  const scraped = span.days.map((date) =>
+    scrapes ? stepsOn(query, scrapes, { day: days?.get(date), date }) : null,
+  );
+  const silent = span.days.some((_, day) => isSilent(grid, day, scraped[day]));
+  const idle = silent ? await idleDays?.(query.key, windowOf(span), signal) : undefined;
+  return { grid, totals, scraped, idle };
+}
+
+interface AnsweredRange {
+  readonly grid: DayGrid;
+  readonly totals: readonly KeyedSums[];
+  /** By day of the span. */
+  readonly scraped: readonly (StepScrapes | null)[];
+  readonly idle: ReadonlySet<IsoDate> | undefined;
+}
+
+/** Whether there is no sample, usable or not, of a day on which every source was scraped. */
+function isSilent(grid: DayGrid, day: number, scraped: StepScrapes | null | undefined): boolean {
+  const { perDay } = grid.span;
+  const [from, to] = [day * perDay, (day + 1) * perDay];
+  if (grid.isSeen(from, to) || grid.isSpoilt(from, to)) return false;
+  return scraped ? !scraped.blind && !scraped.covered.includes(0) : false;
 }
 
 function expectedOf({ expects }: UsageQuery, perDay: number): number {
@@ -119,12 +157,10 @@ function failedDay(query: UsageQuery, span: DaySpan, problem: DayProblem): Usage
 
 function* answeredDays(
   query: UsageQuery,
-  { span, answer: { series, warnings }, summed }: Exclude<AnsweredSpan, { answer: null }>,
-  scrapes: KnownScrapes | null,
+  { series, warnings }: RangeAnswer,
+  { grid, totals, scraped: steps, idle }: AnsweredRange,
 ): Iterable<UsageDay> {
-  const grid = new DayGrid(span);
-  if (summed) grid.seeAll();
-  const totals = addUp(query, series, grid);
+  const { span } = grid;
   const nameless = namelessOf(query, series, grid);
   for (const [day, date] of span.days.entries()) {
     const without = nameless[day]!;
@@ -133,10 +169,9 @@ function* answeredDays(
       yield failedDay(query, span, problem);
       continue;
     }
-    const known = scrapes?.days.get(date);
-    const scraped =
-      scrapes && known ? stepsOf(query, { coverage: scrapes.coverage, day: known, date }) : null;
-    const seen = instantsSeen(query, grid, { day, scraped });
+    const scraped = steps[day] ?? null;
+    const nobody = idle?.has(date) === true && isSilent(grid, day, scraped);
+    const seen = instantsSeen(query, grid, { day, scraped, nobody });
     const coverage = placed(coverageOf(seen.seen, seen.expected, warnings), without);
     yield {
       date,
@@ -145,7 +180,7 @@ function* answeredDays(
       coverage,
       outcome: isComplete(coverage) ? 'complete' : 'partial',
       problems: [
-        ...(scraped?.failure ? [scraped.failure] : []),
+        ...(scraped?.failures ?? []),
         ...rejectedProblems(grid, day, query.key),
         ...(problem ? [problem] : []),
         ...warningProblems(warnings, date, query.key),
@@ -155,22 +190,28 @@ function* answeredDays(
 }
 
 /** A query that is asked once a day goes by the scrapes of the steps that it looks back over. */
-function stepsOf(
-  { stepSeconds, reduce }: UsageQuery,
-  { coverage, day, date }: { coverage: ScrapeCoverage; day: DayScrapes; date: IsoDate },
+function stepsOn(
+  { key, stepSeconds, reduce }: UsageQuery,
+  coverage: ScrapeCoverage,
+  { day, date }: { day: DayScrapes | undefined; date: IsoDate },
 ): StepScrapes | null {
-  const seconds = Math.min(stepSeconds, coverage.query.stepSeconds);
+  if (!day) return null;
+  const seconds = Math.min(stepSeconds, coverage.stepSeconds);
   const kind = reduce === 'sum' ? 'moved' : 'held';
-  return stepScrapes(coverage, day, { stepSeconds: seconds, kind, date });
+  return stepScrapes(day, { key, stepSeconds: seconds, kind, date });
 }
 
 function instantsSeen(
   query: UsageQuery,
   grid: DayGrid,
-  { day, scraped }: { day: number; scraped: StepScrapes | null },
+  { day, scraped, nobody }: { day: number; scraped: StepScrapes | null; nobody: boolean },
 ): { seen: number; expected: number } {
   const { perDay } = grid.span;
   if (!scraped) return { seen: grid.seenOn(day), expected: expectedOf(query, perDay) };
+  if (nobody) {
+    const expected = Math.min(scraped.covered.length, perDay);
+    return { seen: expected, expected };
+  }
   const whole = wholeSteps(grid, scraped, { day, quiet: query.expects === 'any_instant' });
   if (whole.length > perDay) return { seen: showsTheDay(whole) ? perDay : 0, expected: perDay };
   return { seen: seenOf(whole, grid.usableOn(day) > 0), expected: whole.length };

@@ -102,7 +102,7 @@ describe('daily totals beside counted scrapes', () => {
     options: { expression?: string; quiet?: boolean } = {},
   ): Promise<DailyTotal> {
     const { expression = 'sum(increase(bytes_total[1h]))', quiet = false } = options;
-    const scrapes = createScrapeCoverage(client, query);
+    const scrapes = createScrapeCoverage(client, [query]);
     const asked = {
       key: 'q',
       expression: () => expression,
@@ -121,7 +121,7 @@ describe('daily totals beside counted scrapes', () => {
     // From 06:00 to 24:00 but for the two hours of the outage; 24 − 2 hours of one host, 18 − 2 of the other.
     expect(day).toMatchObject({
       value: 3800,
-      whole: { value: 3200, instants: 16 },
+      measured: { value: 3800, steps: 19 },
       coverage: { samplesSeen: 16, samplesExpected: 24 },
     });
     expect(day.problems.map(({ message }) => message)).toEqual([
@@ -152,7 +152,7 @@ describe('daily totals beside counted scrapes', () => {
     const when = ({ query }: { query: string | null }): boolean => query!.includes('count_over_time');
     fetch.setFaults([{ when, effect: { kind: 'status', status: 422 } }]);
     const unknown = await total(client, scrapeQuery(COUNTED, 2));
-    expect(unknown).toMatchObject({ value: 3800, whole: { instants: 0 } });
+    expect(unknown).toMatchObject({ value: 3800, measured: { steps: 0 } });
     // Something was measured, nobody knows how much of it.
     expect(unknown.coverage).toEqual({ samplesSeen: 1, samplesExpected: 24 });
     expect(unknown.problems.map(({ path }) => path)).toEqual(['scrapes']);

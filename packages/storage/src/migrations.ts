@@ -19,12 +19,18 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: '0001-initial', up: createInitialSchema },
   { name: '0002-marks-and-pruning', up: addMarksAndPruning },
+  { name: '0003-other-batches', up: addOtherBatches },
 ];
 
 /** What an emitter recognizes its batch by, and up to which day retention has removed. */
 async function addMarksAndPruning(tables: Tables): Promise<void> {
   await tables.addColumn('emissions', 'mark', 'text');
   await tables.addColumn('tenant_state', 'pruned_before', 'integer');
+}
+
+/** What may be at an emitter's destination besides the last batch that succeeded. */
+async function addOtherBatches(tables: Tables): Promise<void> {
+  await tables.addColumn('emissions', 'others', 'text');
 }
 
 /** Names of the migrations that a database has. */

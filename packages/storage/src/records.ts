@@ -16,6 +16,14 @@ export interface RunRecord {
   readonly stages: Readonly<Record<string, number>>;
 }
 
+/** What was handed to an emitter. */
+export interface RecordedBatch {
+  readonly batchId: string;
+  readonly aggregation: Aggregation | null;
+  /** What the emitter recognizes it by at the destination; null when it said nothing. */
+  readonly mark: string | null;
+}
+
 export interface EmissionRecord {
   readonly emitter: string;
   /** First day of the period that was emitted. */
@@ -26,10 +34,15 @@ export interface EmissionRecord {
   /** What the emitter recognizes that batch by at the destination; null when it said nothing. */
   readonly mark: string | null;
   /**
-   * `closed`: retention has removed a part of the period, so it is emitted no more. `withdrawn`: batches of another
-   * aggregation show what it showed.
+   * Batches that may be at the destination too: such whose outcome nobody recorded, and former ones that are still to
+   * be taken back.
    */
-  readonly status: 'emitted' | 'failed' | 'closed' | 'withdrawn';
+  readonly others: readonly RecordedBatch[];
+  /**
+   * `pending`: one of the others was about to be put there. `closed`: retention has removed a part of the period, so
+   * it is emitted no more. `withdrawn`: batches of another aggregation show what it showed.
+   */
+  readonly status: 'emitted' | 'pending' | 'failed' | 'closed' | 'withdrawn';
   /** Tries since the last success, this one included. */
   readonly attempts: number;
   readonly emittedAt: Date;
@@ -96,6 +109,8 @@ export interface ListedTypes {
    * it named something are believed at once.
    */
   readonly emptyThreshold: number;
+  /** The listing speaks of every type that was ever listed, whether or not it is named here. */
+  readonly everyType?: boolean;
 }
 
 export interface Deletions {

@@ -207,6 +207,8 @@ export interface EmissionTable {
   aggregation: string | null;
   batch_id: string | null;
   mark: string | null;
+  /** JSON; null for none. */
+  others: string | null;
   status: string;
   attempts: number;
   emitted_at: number;

@@ -275,6 +275,8 @@ export interface Store extends AsyncDisposable {
     dates: readonly IsoDate[],
     problems: readonly Problem[],
   ): Promise<void>;
+  /** Removes the errors of a stage on the days named; warnings stay. */
+  forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void>;
   /** Open problems, those without a day first, then by day. */
   problems(window: Window): Promise<Problem[]>;
 

@@ -395,18 +395,37 @@ describe('rows that share an id', () => {
     expect(problems).toMatchObject([{ code: 'CB_BILLING_DUPLICATE', severity: 'warning', date: DAY }]);
   });
 
-  it('hold the day when they are two versions of one row', async () => {
-    const { problems } = await billOf([row(), row({ amount: 6 })]);
-    expect(problems).toMatchObject([{ code: 'CB_BILLING_DUPLICATE', severity: 'error', date: DAY }]);
+  it.each<[string, object]>([
+    ['amount', { amount: 6 }],
+    ['price', { price: 0.05, amount: 6 }],
+    ['quantity', { quantity: 7, amount: 6 }],
+    ['description', { description: 'restated', amount: 6 }],
+    ['description, at the same amount', { description: 'restated' }],
+    ['network type', { network_access_type: 'PRIVATE_LINK', amount: 6 }],
+    ['end date, which it now leaves out', { end_date: undefined, amount: 6 }],
+  ])('hold the day when they are two versions of one row: another %s', async (_what, change) => {
+    for (const tier of [undefined, { tier: '1' }]) {
+      const first = row({ tier_dimensions: tier });
+      for (const rows of [
+        [first, { ...first, ...change }],
+        [{ ...first, ...change }, first],
+        [first, first, { ...first, ...change }],
+      ]) {
+        const { problems } = await billOf(rows);
+        const errors = problems.filter(({ severity }) => severity === 'error');
+        expect(errors).toMatchObject([{ code: 'CB_BILLING_DUPLICATE', date: DAY }]);
+      }
+    }
   });
 
   it('all count when they are of different lines or tiers', async () => {
     const { lines, problems } = await billOf([
-      row(),
-      row({ price: 0.05, amount: 1 }),
+      row({ tier_dimensions: { tier: '1' } }),
+      row({ tier_dimensions: { tier: '2' }, price: 0.05, amount: 1 }),
       row({ line_type: 'KAFKA_STORAGE', amount: 2 }),
+      row({ resource: { id: 'lkc-other' }, amount: 3 }),
     ]);
-    expect(lines.map(costOf).toSorted()).toEqual(['2.0000', '6.5200']);
+    expect(lines.map(costOf).toSorted()).toEqual(['2.0000', '3.0000', '6.5200']);
     expect(problems).toMatchObject([{ code: 'CB_BILLING_DUPLICATE', severity: 'warning', date: DAY }]);
   });
 });

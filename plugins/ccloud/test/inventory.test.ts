@@ -157,18 +157,18 @@ describe('the inventory', () => {
     expect(problems).toEqual([]);
     expect([...whole].toSorted()).toEqual(ALL_TYPES);
     expect([...resources.keys()].toSorted()).toEqual([
-      'bare',
       'env-1',
+      'env-1:us-east-1:statement:old',
       'env-2',
       'lcc-1',
       'lcc-2',
       'lfcp-1',
       'lfcp-2',
       'lkc-1',
+      'lkc-1:connector:bare',
       'lkc-2',
       'lksqlc-1',
       'lsrc-1',
-      'old',
       'uid-1',
     ]);
     expect([...identities.keys()].toSorted()).toEqual([
@@ -226,7 +226,32 @@ describe('the inventory', () => {
       ownerId: null,
       metadata: { auth_mode: 'KAFKA_API_KEY', kafka_api_key: 'KEY-1' },
     });
-    expect(resources.get('bare')).toMatchObject({ ownerId: null, metadata: { auth_mode: 'UNKNOWN' } });
+    expect(resources.get('lkc-1:connector:bare')).toMatchObject({
+      ownerId: null,
+      metadata: { auth_mode: 'UNKNOWN' },
+    });
+  });
+
+  it('keeps things without an id apart that have one name in two clusters, environments or regions', async () => {
+    const bare = { json: { bare: { info: { config: {} } } } };
+    const { resources, problems } = await list({
+      '/connect/v1/environments/env-1/clusters/lkc-1/connectors': bare,
+      '/connect/v1/environments/env-2/clusters/lkc-2/connectors': bare,
+      '/fcpm/v2/compute-pools': ofEnvironment({
+        'env-1': [{ id: 'lfcp-1', spec: { cloud: 'AWS', region: 'us-east-1' } }],
+        'env-2': [{ id: 'lfcp-2', spec: { cloud: 'AWS', region: 'us-east-1' } }],
+      }),
+      '/sql/v1/organizations/org-1/environments/env-1/statements': page([{ name: 'job' }]),
+      '/sql/v1/organizations/org-1/environments/env-2/statements': page([{ name: 'job' }]),
+    });
+    expect(problems).toEqual([]);
+    const unnamed = [...resources.keys()].filter((id) => id.includes(':')).toSorted();
+    expect(unnamed).toEqual([
+      'env-1:us-east-1:statement:job',
+      'env-2:us-east-1:statement:job',
+      'lkc-1:connector:bare',
+      'lkc-2:connector:bare',
+    ]);
   });
 
   it('asks for Flink statements once for an environment and region, not for each pool', async () => {
@@ -239,7 +264,10 @@ describe('the inventory', () => {
       createdAt: new Date(CREATED),
       metadata: { compute_pool_id: 'lfcp-1', is_stopped: false, principal: 'sa-1' },
     });
-    expect(resources.get('old')?.metadata).toMatchObject({ compute_pool_id: 'lfcp-2', is_stopped: true });
+    expect(resources.get('env-1:us-east-1:statement:old')?.metadata).toMatchObject({
+      compute_pool_id: 'lfcp-2',
+      is_stopped: true,
+    });
   });
 
   it('finds the organization where no resource name says it', async () => {

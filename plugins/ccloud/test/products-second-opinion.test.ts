@@ -36,21 +36,31 @@ function rounded(numerator: bigint, denominator: bigint): bigint {
   return numerator < 0n ? -(quotient + up) : quotient + up;
 }
 
+/**
+ * In proportion, each share rounded to a quantum. What is less than a quantum goes to the first. What rounding leaves
+ * is handed out one quantum at a time to the leading names, passing over whose share would change its sign or end
+ * more than two quanta from exact.
+ */
 function share(total: bigint, weights: ReadonlyMap<string, bigint>): Share[] {
   const names = [...weights.keys()].filter((name) => weights.get(name)! > 0n).toSorted();
   const sum = names.reduce((all, name) => all + weights.get(name)!, 0n);
   const dust = total % QUANTUM;
   const quanta = (total - dust) / QUANTUM;
   const shares = names.map((name) => rounded(quanta * weights.get(name)!, sum));
+  const whole = (index: number, part: bigint): bigint => part * QUANTUM + (index === 0 ? dust : 0n);
+  const mayBe = (index: number, part: bigint): boolean => {
+    const exactTimesSum = total * weights.get(names[index]!)!;
+    const offTimesSum = whole(index, part) * sum - exactTimesSum;
+    return part * total >= 0n && magnitude(offTimesSum) <= 2n * QUANTUM * sum;
+  };
   let rest = quanta - shares.reduce((all, one) => all + one, 0n);
   const step = rest < 0n ? -1n : 1n;
   for (let index = 0; rest !== 0n; index = (index + 1) % names.length) {
-    const next = shares[index]! + step;
-    if ((total > 0n && next < 0n) || (total < 0n && next > 0n)) continue;
-    shares[index] = next;
+    if (!mayBe(index, shares[index]! + step)) continue;
+    shares[index]! += step;
     rest -= step;
   }
-  return names.map((name, index) => [name, shares[index]! * QUANTUM + (index === 0 ? dust : 0n)]);
+  return names.map((name, index) => [name, whole(index, shares[index]!)]);
 }
 
 const evenly = (names: Iterable<string>): Map<string, bigint> =>

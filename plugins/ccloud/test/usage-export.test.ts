@@ -101,21 +101,17 @@ describe('usage from a Prometheus that scrapes the export', () => {
     expect((await ask(others.source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)?.outcome).toBe('partial');
   });
 
-  it('a series that names nobody, or no cluster, touches no cluster but its own, and no quiet hour', async () => {
-    const ends = new Date(`${DAY}T20:00:00Z`);
+  const UNTIL_20 = { ends: new Date(`${DAY}T20:00:00Z`) };
+  const named = [traffic('lkc-1', 'sa-1', () => 2, UNTIL_20), traffic('lkc-2', 'sa-1', () => 3, UNTIL_20)];
+  const minutes = 20 * 60;
+
+  it('a series that names nobody touches no cluster but its own, and no quiet hour', async () => {
     const { source } = simulated([
-      gauge(REQUESTS, [
-        traffic('lkc-1', 'sa-1', () => 2, { ends }),
-        traffic('lkc-1', '', () => 1, { ends }),
-        traffic('lkc-2', 'sa-1', () => 3, { ends }),
-        traffic('', 'sa-1', () => 5, { ends }),
-      ]),
+      gauge(REQUESTS, [...named, traffic('lkc-1', '', () => 1, UNTIL_20)]),
       scraped('resource.kafka.id'),
     ]);
     const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
-    const minutes = 20 * 60;
     expect(totalsOf(day)).toEqual([
-      `UNALLOCATED sa-1 ${5 * minutes}`,
       `lkc-1 UNALLOCATED ${minutes}`,
       `lkc-1 sa-1 ${2 * minutes}`,
       `lkc-2 sa-1 ${3 * minutes}`,
@@ -127,6 +123,52 @@ describe('usage from a Prometheus that scrapes the export', () => {
     });
   });
 
+  it.each([
+    ['with evidence of the scrapes', true, UNTIL_20],
+    ['without it', false, {}],
+  ])(
+    'usage that names no cluster is missing from one of them: the day is not whole, %s',
+    async (_what, evidence, more) => {
+      const { source } = simulated([
+        gauge(REQUESTS, [traffic('lkc-1', 'sa-1', () => 2, more), traffic('', 'sa-1', () => 5, more)]),
+        ...(evidence ? [scraped('resource.kafka.id')] : []),
+      ]);
+      const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+      const count = evidence ? minutes : 24 * 60;
+      expect(totalsOf(day)).toEqual([`UNALLOCATED sa-1 ${5 * count}`, `lkc-1 sa-1 ${2 * count}`]);
+      expect(day).toMatchObject({
+        outcome: 'partial',
+        coverage: { samplesSeen: 23, samplesExpected: 24 },
+        problems: [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
+      });
+    },
+  );
+
+  it('a series that names no cluster and moved nothing is missing from none', async () => {
+    const { source } = simulated([
+      gauge(REQUESTS, [...named, traffic('', 'sa-1', () => 0, UNTIL_20)]),
+      scraped('resource.kafka.id'),
+    ]);
+    const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+    expect(day).toMatchObject({ outcome: 'complete', coverage: { samplesSeen: 24 } });
+  });
+
+  it('Flink usage that names no compute pool makes the day not whole, whichever metric says so', async () => {
+    const cfus = (name: string, pool: string) =>
+      gauge(name, [
+        { labels: { compute_pool_id: 'lfcp-1', flink_statement_name: name }, at: () => 1 },
+        { labels: { compute_pool_id: pool, flink_statement_name: 'b' }, at: () => 1 },
+      ]);
+    const { source } = simulated([
+      cfus('confluent_flink_num_cfu', 'lfcp-2'),
+      cfus('confluent_flink_statement_utilization_current_cfus', ''),
+      scraped('resource.compute_pool.id'),
+    ]);
+    const asked = queriesOf('prometheus', ['flink_cfu']);
+    const day = (await ask(source, asked, days(DAY, 1))).get(`${DAY} flink_cfu`)!;
+    expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 23 } });
+  });
+
   it('an outage of the scrape stays an outage', async () => {
     const outages = [{ start: new Date(`${DAY}T03:00:00Z`), end: new Date(`${DAY}T08:00:00Z`) }];
     const metrics = [gauge(REQUESTS, [traffic('lkc-1', 'sa-1', () => 1)]), scraped('resource.kafka.id')];
@@ -136,10 +178,26 @@ describe('usage from a Prometheus that scrapes the export', () => {
     expect(day.coverage.samplesSeen).toBeLessThanOrEqual(20);
   });
 
-  it('a metric that is not exported at all is not quiet', async () => {
+  it('a day without a single sample is one on which nothing happened, and says so, when all of it was scraped', async () => {
     const { source } = simulated([scraped('resource.kafka.id')]);
     const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
-    expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 0 } });
+    expect(day).toMatchObject({
+      outcome: 'complete',
+      coverage: { samplesSeen: 24, samplesExpected: 24 },
+      totals: { identityIds: [] },
+      problems: [{ code: 'CB_METRICS_PARTIAL', severity: 'warning', date: DAY }],
+    });
+  });
+
+  it('a day without a single sample is not known while a part of it was not scraped, or nothing shows that it was', async () => {
+    const outages = [{ start: new Date(`${DAY}T03:00:00Z`), end: new Date(`${DAY}T08:00:00Z`) }];
+    for (const source of [
+      simulated([scraped('resource.kafka.id')], { outages }).source,
+      simulated([scraped('resource.compute_pool.id')]).source,
+    ]) {
+      const day = (await ask(source, bytesIn, days(DAY, 1))).get(`${DAY} bytes_in`)!;
+      expect(day).toMatchObject({ outcome: 'partial', coverage: { samplesSeen: 0 }, problems: [] });
+    }
   });
 
   it('tells of resources that the scrape could not read', async () => {
@@ -330,7 +388,10 @@ describe.skipIf(!real)('a real Prometheus', () => {
     for (const key of [`${DAY} bytes_in`, `${DAY} bytes_out`, `${DAY} flink_cfu`]) {
       expect([key, totalsOf(answered.get(key)!)]).toEqual([key, totalsOf(expected.get(key)!)]);
       expect(answered.get(key)?.coverage).toEqual(expected.get(key)?.coverage);
-      expect(answered.get(key)?.problems).toEqual([]);
+      expect(answered.get(key)?.problems).toEqual(expected.get(key)?.problems);
+      // Nothing was read.
+      const told = key === `${DAY} bytes_out` ? ['CB_METRICS_PARTIAL'] : [];
+      expect(answered.get(key)?.problems.map(({ code }) => code)).toEqual(told);
     }
     expect(totalsOf(answered.get(`${DAY} flink_cfu`)!)).toEqual([`lfcp-1 job ${24 * 60}`]);
   });

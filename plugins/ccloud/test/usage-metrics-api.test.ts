@@ -224,26 +224,29 @@ describe('answers that are not whole', () => {
     expect(answered.get('2026-02-07 bytes_in')?.outcome).toBe('complete');
   });
 
-  it('usage of nobody stays with its cluster, goes to UNALLOCATED and is counted; nobody else is touched', async () => {
-    const nameless = (labels: Point['labels'], hour: string, value: string): Point => ({
-      labels,
-      timestamp: `${DAY}T${hour}:00:00Z`,
-      value,
-    });
-    const points = [
-      ...TRAFFIC,
-      nameless({ 'resource.kafka.id': 'lkc-1' }, '01', '40'),
-      nameless({ 'resource.kafka.id': 'lkc-1', 'metric.principal_id': '' }, '02', '2'),
-      nameless({ 'metric.principal_id': 'sa-1' }, '03', '8'),
-    ];
-    for (const grouped of [false, true]) {
+  const nameless = (labels: Point['labels'], hour: string, value: string): Point => ({
+    labels,
+    timestamp: `${DAY}T${hour}:00:00Z`,
+    value,
+  });
+
+  it.each([
+    ['flat', false],
+    ['grouped', true],
+  ])(
+    'usage of nobody stays with its cluster, goes to UNALLOCATED and is counted; nobody else is touched (%s)',
+    async (_shape, grouped) => {
+      const points = [
+        ...TRAFFIC,
+        nameless({ 'resource.kafka.id': 'lkc-1' }, '01', '40'),
+        nameless({ 'resource.kafka.id': 'lkc-1', 'metric.principal_id': '' }, '02', '2'),
+      ];
       await using server = await serveMetricsApi((metric) => (metric === REQUESTS ? points : []), {
         grouped,
       });
       const answered = await ask(sourceOf(server.url), bytesIn, days(DAY, 2));
       const day = answered.get(`${DAY} bytes_in`)!;
       expect(totalsOf(day)).toEqual([
-        'UNALLOCATED sa-1 8',
         'lkc-1 UNALLOCATED 42',
         'lkc-1 sa-1 7',
         'lkc-1 sa-2 100.5',
@@ -254,12 +257,32 @@ describe('answers that are not whole', () => {
         [
           'CB_METRICS_LABEL',
           'warning',
-          'bytes_in: points without metric.principal_id: 2, their usage goes to UNALLOCATED; ' +
-            'points without resource.kafka.id: 1, they take part in no split',
+          'bytes_in: points without metric.principal_id: 2, their usage goes to UNALLOCATED',
         ],
       ]);
       expect(answered.get('2026-02-07 bytes_in')?.problems).toEqual([]);
-    }
+    },
+  );
+
+  it.each([
+    ['8', 'partial', 23],
+    ['0', 'complete', 24],
+  ])('usage of no cluster (%s bytes) is missing from one: the day is %s', async (value, outcome, seen) => {
+    const points = [...TRAFFIC, nameless({ 'metric.principal_id': 'sa-1' }, '03', value)];
+    await using server = await serveMetricsApi((metric) => (metric === REQUESTS ? points : []));
+    const answered = await ask(sourceOf(server.url), bytesIn, days(DAY, 2));
+    const day = answered.get(`${DAY} bytes_in`)!;
+    expect(totalsOf(day)[0]).toBe(`UNALLOCATED sa-1 ${value}`);
+    expect(day).toMatchObject({ outcome, coverage: { samplesSeen: seen, samplesExpected: 24 } });
+    expect(day.problems).toMatchObject([
+      {
+        code: 'CB_METRICS_LABEL',
+        severity: 'warning',
+        message:
+          'bytes_in: points without resource.kafka.id: 1, they take part in no split and the day is not whole',
+      },
+    ]);
+    expect(answered.get('2026-02-07 bytes_in')).toMatchObject({ outcome: 'complete', problems: [] });
   });
 
   it.each([

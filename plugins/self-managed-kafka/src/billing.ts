@@ -46,7 +46,7 @@ export async function constructBill(settings: Settings, request: BillRequest): P
       problems.push(...constructed.problems);
     }
   }
-  return { window: request.window, lines, problems };
+  return { window: request.window, lines, problems: onceEach(problems) };
 }
 
 /** The days' totals (increases) or means (gauge) of a product's query; none for what is fixed. */
@@ -65,9 +65,18 @@ async function measure(
     reduce: quantity === 'moved' ? ('sum' as const) : ('mean' as const),
     quiet: queries.isQuiet(key),
   };
+  const bridge = quantity === 'moved' ? queries.bridge(key, stepSeconds) : null;
+  const asked = bridge ? { ...query, bridge } : query;
   const range = { window, signal, scrapes };
-  for await (const day of fetchDailyTotals(client, query, range)) days.set(day.date, day);
+  for await (const day of fetchDailyTotals(client, asked, range)) days.set(day.date, day);
   return days;
+}
+
+/** What is said of the scrapes of a day is said of every product. */
+function onceEach(problems: readonly Problem[]): Problem[] {
+  return [
+    ...new Map(problems.map((one) => [`${one.code}\u0000${one.date}\u0000${one.message}`, one])).values(),
+  ];
 }
 
 /** What a quantity was measured by, and of what: with another rate it is still the same quantity. */

@@ -10,6 +10,7 @@ import type { KafkaAdminSettings } from './admin/kafka-admin-settings.ts';
 import { constructBill } from './billing.ts';
 import { doctor } from './doctor.ts';
 import { createDirectory } from './identities.ts';
+import { idleDaysOf } from './idle-days.ts';
 import { PRODUCTS } from './products.ts';
 import { queriesOf } from './queries.ts';
 import { listFromMetrics } from './resources.ts';
@@ -42,6 +43,7 @@ export async function createSelfManagedKafka(settings: Settings, host: PluginHos
       dailySubqueries: settings.metrics.daily_subqueries,
       logger: host.logger,
       scrapes,
+      idleDays: idleDaysOf({ client, queries, scrapes, stepSeconds: settings.metrics_step_seconds }),
     }),
     async *billing(window, signal) {
       yield await constructBill(settings, { client, queries, scrapes, window, signal });
@@ -99,6 +101,7 @@ function typesOf(identities: readonly Identity[]): string[] {
 function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['gatherKey'] {
   const queries = queriesOf(settings);
   const step = settings.metrics_step_seconds;
+  const exporters = queries.extraText('exporter_scrapes', step);
   const usage = routes.flatMap((route) => route.usage);
   return {
     cluster: settings.cluster_id,
@@ -107,6 +110,7 @@ function gatherKey(settings: Settings, routes: Ecosystem['routes']): Ecosystem['
     step,
     missing: settings.missing_usage === 'estimate',
     scrapes: queries.text('scrapes', step),
+    ...(exporters === null ? {} : { exporters }),
     ...(settings.changes.length > 0 ? { changes: changesKey(settings) } : {}),
     costs: Object.values(PRODUCTS).map(({ productType, rate, query }) => [
       productType,

@@ -5,7 +5,7 @@
  * twice or missed; `{instants}` a sub-query range that holds every minute of a step once and
  * `{instant_seconds}` how long each of them stands for; `{label}` the label that names the principal;
  * `{window}` the discovery window as a range, for `principals` at least the day that is billed. In `scrapes` the
- * step is a few minutes long.
+ * step is a few minutes long, and the selector is without matchers on topics.
  *
  * Rule sets expose byte counters per topic and, under the same name but without a topic, once more for all
  * topics together: `topic!=""` leaves that aggregate out.
@@ -21,9 +21,14 @@ export const QUERY_KEYS = [
   'brokers',
   'topics',
   'scrapes',
+  'exporter_scrapes',
 ] as const;
 
 export type QueryKey = (typeof QUERY_KEYS)[number];
+/** Queries that not every preset has. */
+export type ExtraQueryKey = 'exporter_scrapes';
+/** Queries that every preset has. */
+export type PresetQueryKey = Exclude<QueryKey, ExtraQueryKey>;
 
 /** The names of the family, in short; also shown by the configuration's schema. */
 export interface MetricPreset {
@@ -39,7 +44,7 @@ export interface MetricPreset {
   readonly trafficFrom: 'counters' | 'quotas';
   readonly brokerLabel: string;
   readonly topicLabel: string;
-  readonly queries: Readonly<Record<QueryKey, string>>;
+  readonly queries: Readonly<Record<PresetQueryKey, string> & Partial<Record<ExtraQueryKey, string>>>;
 }
 
 /** How often each broker was scraped in a step, by series that are there whenever its exporter answers. */
@@ -192,6 +197,9 @@ export const METRIC_PRESETS = {
         'sum by (topic_name) (kminion_kafka_topic_log_dir_size_total_bytes{topic_name!="",{selector}})',
       // One exporter speaks for all brokers: a broker that it cannot ask is missing here.
       scrapes: scrapesOf('kminion_kafka_broker_log_dir_size_total_bytes', 'broker_id'),
+      // And traffic comes from the brokers' own exporters: series that these have even while nobody sends.
+      exporter_scrapes:
+        'max by (instance) (count_over_time({__name__=~"jmx_scrape_duration_seconds|kafka_server_brokertopicmetrics_bytesin(persec)?(_total)?",{selector}}[{step}]))',
       brokers:
         'group by (broker_id) (present_over_time(kminion_kafka_broker_log_dir_size_total_bytes{{selector}}[{window}]))',
       topics:

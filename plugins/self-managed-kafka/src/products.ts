@@ -1,5 +1,5 @@
 import type { LineQuantity } from '@chargeback/prometheus';
-import type { QueryKey } from './metric-presets.ts';
+import type { PresetQueryKey } from './metric-presets.ts';
 import type { RateName } from './cost-model-schema.ts';
 
 /** A line of the daily bill. */
@@ -9,7 +9,7 @@ export interface Product {
   /** Where the quantity comes from: the number of brokers, the mean of a gauge, or the sum of increases. */
   readonly quantity: LineQuantity['kind'];
   /** The query behind it; null for what is fixed. */
-  readonly query: QueryKey | null;
+  readonly query: PresetQueryKey | null;
 }
 
 export const PRODUCT_CATEGORY = 'kafka';

@@ -10,7 +10,7 @@ import {
 } from '@chargeback/plugin-api';
 import { networkAllocator, ownerBytesAllocator, sharedAllocator } from './allocators.ts';
 import { type Directory, TOPIC_PREFIX } from './identities.ts';
-import type { QueryKey } from './metric-presets.ts';
+import type { PresetQueryKey, QueryKey } from './metric-presets.ts';
 import { PRODUCTS } from './products.ts';
 import type { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
@@ -68,7 +68,7 @@ export function fallbackRoute(): ProductRoute {
 
 function usageQueries(settings: Settings, queries: Queries): Partial<Record<QueryKey, UsageQuery>> {
   const stepSeconds = settings.metrics_step_seconds;
-  const bytes = (key: QueryKey): UsageQuery => ({
+  const bytes = (key: PresetQueryKey): UsageQuery => ({
     key,
     expression: () => queries.text(key, stepSeconds),
     stepSeconds,

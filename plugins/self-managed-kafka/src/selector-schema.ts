@@ -18,6 +18,14 @@ export function matchersOf(selector: string | null | undefined): string {
     .trim();
 }
 
+/** The same without those on some labels, such as the topic, for series that lack these labels. */
+export function withoutLabels(matchers: string, labels: readonly string[]): string {
+  return [...matchers.matchAll(new RegExp(MATCHER, 'g'))]
+    .map(([matcher]) => matcher)
+    .filter((matcher) => !labels.includes(/^\w+/.exec(matcher)![0]))
+    .join(',');
+}
+
 function withoutBraces(text: string): string {
   const trimmed = text.trim();
   return trimmed.startsWith('{') && trimmed.endsWith('}') ? trimmed.slice(1, -1).trim() : trimmed;

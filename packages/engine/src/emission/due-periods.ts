@@ -8,10 +8,10 @@ import {
 import type { DateState, EmissionRecord } from '@chargeback/storage';
 import type { ConfiguredEmitter } from '../configured-emitter.ts';
 import type { TenantContext } from '../tenant-context.ts';
+import { batchesOf } from './batches.ts';
 import { leftBehindProblem, missingProblem } from './emission-problem.ts';
 import {
   byPeriod,
-  isThere,
   lengthOf,
   monthOf,
   overlap,
@@ -55,8 +55,9 @@ export function duePeriods(due: Due): DuePeriods {
   const closed = new Set<IsoDate>();
   const problems = new Map<IsoDate, Problem>();
   for (const [date, states] of byPeriod(days.states, length)) {
-    if (states.at(-1)!.date < earliest) continue;
     const month = monthOf(date);
+    const mayBeLeft = replaced.has(month) || (records.get(date)?.others.length ?? 0) > 0;
+    if (states.at(-1)!.date < earliest && !mayBeLeft) continue;
     const obstacle = obstacleOf(due, date, states) ?? replaced.get(month) ?? null;
     if (obstacle === null) {
       const period = periodOf(date, states, configured.aggregation);
@@ -79,8 +80,12 @@ export function duePeriods(due: Due): DuePeriods {
 function isWanted({ context, configured, records }: Due, { date, window, batchId }: Period): boolean {
   if (overlap(window, context.window)) return true;
   const last = records.get(date);
-  if (!last || lengthOf(last.aggregation) !== lengthOf(configured.aggregation)) return false;
-  if (last.status === 'failed') return true;
+  const length = lengthOf(configured.aggregation);
+  if (!last || last.status === 'withdrawn') return false;
+  // What a run that broke off may have left is put in order, whatever the days that are looked at.
+  if (last.others.some((other) => lengthOf(other.aggregation) === length)) return true;
+  if (lengthOf(last.aggregation) !== length) return false;
+  if (last.status === 'failed' || last.status === 'pending') return true;
   return last.status === 'emitted' && last.aggregation === configured.aggregation && last.batchId !== batchId;
 }
 
@@ -90,7 +95,7 @@ function obstacleOf(due: Due, date: IsoDate, states: readonly DateState[]): Obst
   // Of a period that retention has begun to remove the emission stays as it is.
   if (date < context.retentionStart) return length === 'month' ? 'closed' : 'waits';
   const waiting = states.filter(({ state }) => state !== 'calculated').map((state) => state.date);
-  const leftBehind = waiting.filter((day) => startOfDay(day) < context.window.start);
+  const leftBehind = waiting.filter((day) => startOfDay(day) < context.lookbackStart);
   if (leftBehind.length > 0) {
     return leftBehindProblem({ configured, tenant: context.name }, date, leftBehind);
   }
@@ -112,10 +117,12 @@ function replacedMonths(due: Due): Map<IsoDate, Obstacle> {
   const monthly = { ...due, configured: { ...due.configured, aggregation: 'monthly' as const } };
   const byMonth = byPeriod(due.days.states, 'month');
   for (const record of due.records.values()) {
-    if (record.aggregation !== 'monthly' || !isThere(record)) continue;
+    if (batchesOf(record).every(({ aggregation }) => aggregation !== 'monthly')) continue;
     const states = byMonth.get(record.period);
     if (!states || !overlap(periodWindow(record.period, 'month'), due.context.window)) continue;
-    months.set(record.period, obstacleOf(monthly, record.period, states));
+    // Once its first day is there too, nothing is to be gained by holding up the others.
+    const isShown = record.aggregation !== 'monthly';
+    months.set(record.period, isShown ? null : obstacleOf(monthly, record.period, states));
   }
   return months;
 }

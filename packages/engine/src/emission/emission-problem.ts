@@ -54,6 +54,16 @@ export function leftBehindProblem(
   });
 }
 
+/** So many are named; the rest is counted. */
+const MOST_NAMED = 20;
+
+/** Batches of former settings of which the emitter cannot tell whether they are its own. */
+export function leftProblem({ name }: ConfiguredEmitter, left: readonly string[]): Problem {
+  const more = left.length > MOST_NAMED ? `, and ${left.length - MOST_NAMED} more` : '';
+  const message = `emitter ${name}: written with former settings and still there, beside what shows the same costs now: ${left.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return makeProblem('CB_EMIT_LEFT', message, { severity: 'error', path: name });
+}
+
 /** Told once: a month of which retention has removed days is not whole and never will be. */
 export function closedProblem({ name }: ConfiguredEmitter, period: IsoDate, keeps: IsoDate): Problem {
   const message = `emitter ${name}: ${period.slice(0, 7)} is not emitted any more, because retention_days removed its days before ${keeps}; what was emitted of it stays as it is`;

@@ -3,15 +3,15 @@ import {
   type ChargebackRow,
   type EmissionBatch,
   type EmissionReceipt,
-  type EmittedBatch,
   type Problem,
 } from '@chargeback/plugin-api';
-import type { EmissionRecord } from '@chargeback/storage';
+import type { EmissionRecord, RecordedBatch } from '@chargeback/storage';
 import type { ConfiguredEmitter } from '../configured-emitter.ts';
 import { rethrowFatal } from '../rethrow-fatal.ts';
 import type { TenantContext } from '../tenant-context.ts';
+import { batchesOf, lastBatch, leftBeside, withBatch } from './batches.ts';
 import { emissionProblem } from './emission-problem.ts';
-import { isThere, lengthOf, type Period, periodWindow } from './period.ts';
+import type { Period } from './period.ts';
 
 export interface Emission {
   readonly configured: ConfiguredEmitter;
@@ -20,69 +20,73 @@ export interface Emission {
   readonly problems: Problem[];
 }
 
-/** Hands one batch over and records the outcome, which is returned. */
+/**
+ * Hands one batch over and records the outcome, which is returned. Before the destination changes it is on record what
+ * is about to be there, so that a run that breaks off leaves nothing that nobody knows of.
+ */
 export async function emitPeriod(context: TenantContext, emission: Emission): Promise<EmissionRecord> {
   const { configured, period, previous } = emission;
+  const { aggregation, emitter, name } = configured;
+  const { batchId } = period;
   const sent: Sent = { rowCount: 0, totals: new Map() };
+  let begun = beginning(context, emission);
   let mark: string | null;
   try {
     const batch: EmissionBatch = {
-      batchId: period.batchId,
+      batchId,
       ecosystem: context.ecosystemName,
       tenantId: context.tenantId,
       period: period.window,
-      aggregation: configured.aggregation,
-      rows: counted(context.store.rows(period.window, configured.aggregation), sent),
-      previous: previous && isThere(previous) ? emittedBatch(context, previous) : null,
-      confirm: () => confirm(context),
+      aggregation,
+      rows: counted(context.store.rows(period.window, aggregation), sent),
+      confirm: async (intended) => {
+        context.signal.throwIfAborted();
+        const others = withBatch(begun.others, { batchId, aggregation, mark: intended ?? null });
+        begun = await saved(context, { ...begun, others });
+        await confirm(context);
+      },
     };
-    const receipt = await configured.emitter.emit(batch, context.signal);
+    const receipt = await emitter.emit(batch, context.signal);
     assertReceipt(receipt, sent);
     mark = receipt.mark ?? null;
   } catch (cause) {
     rethrowFatal(context, cause);
-    emission.problems.push(emissionProblem({ name: configured.name, date: period.date, cause }));
-    return saveOutcome(context, emission, stillThere(emission));
+    emission.problems.push(emissionProblem({ name, date: period.date, cause }));
+    // What was there still is, and perhaps what was about to be.
+    return saved(context, { ...begun, status: 'failed' });
   }
-  const { aggregation } = configured;
-  return saveOutcome(context, emission, { batchId: period.batchId, aggregation, mark, status: 'emitted' });
+  const by: RecordedBatch = { batchId, aggregation, mark };
+  const former = [...batchesOf(previous), ...begun.others];
+  const others = leftBeside(emitter, former, { date: period.date, by, tenantId: context.tenantId });
+  return saved(context, { ...begun, ...by, others: others.reduce(withBatch, []), status: 'emitted' });
 }
 
-/** What failed leaves at the destination what was there. */
-function stillThere({ configured, previous }: Emission): Outcome {
-  const { batchId, aggregation, mark } = previous ?? { ...configured, batchId: null, mark: null };
-  return { batchId, aggregation, mark, status: 'failed' };
+/** The record of what was there before, once there may be more. */
+function beginning(context: TenantContext, { configured, period, previous }: Emission): EmissionRecord {
+  const { name, aggregation } = configured;
+  const last = previous ? lastBatch(previous) : null;
+  const tries = previous?.status === 'failed' || previous?.status === 'pending' ? previous.attempts : 0;
+  return {
+    emitter: name,
+    period: period.date,
+    ...(last ?? { batchId: null, aggregation, mark: null }),
+    others: previous?.others ?? [],
+    status: 'pending',
+    attempts: tries + 1,
+    emittedAt: context.clock(),
+  };
 }
 
-type Outcome = Pick<EmissionRecord, 'batchId' | 'aggregation' | 'mark' | 'status'>;
+async function saved({ store, clock }: TenantContext, record: EmissionRecord): Promise<EmissionRecord> {
+  const now: EmissionRecord = { ...record, emittedAt: clock() };
+  await store.saveEmission(now);
+  return now;
+}
 
 /** Only who still has the lease, now and for a while, may change what is at a destination. */
 export async function confirm({ store, clock, signal }: TenantContext): Promise<void> {
   signal.throwIfAborted();
   await store.renewLease(clock());
-}
-
-/** What a record says is at the destination. */
-export function emittedBatch({ tenantId }: TenantContext, record: EmissionRecord): EmittedBatch {
-  const { batchId, aggregation, mark } = record;
-  const period = periodWindow(record.period, lengthOf(aggregation));
-  return { batchId: batchId ?? '', tenantId, period, aggregation, mark };
-}
-
-async function saveOutcome(
-  context: TenantContext,
-  { configured, period, previous }: Emission,
-  outcome: Outcome,
-): Promise<EmissionRecord> {
-  const saved: EmissionRecord = {
-    emitter: configured.name,
-    period: period.date,
-    attempts: (previous?.status === 'failed' ? previous.attempts : 0) + 1,
-    emittedAt: context.clock(),
-    ...outcome,
-  };
-  await context.store.saveEmission(saved);
-  return saved;
 }
 
 interface Sent {

@@ -6,7 +6,7 @@ import {
   startOfDay,
   type Window,
 } from '@chargeback/plugin-api';
-import type { DateState, EmissionRecord } from '@chargeback/storage';
+import type { DateState } from '@chargeback/storage';
 import { digestOf } from '../fingerprint.ts';
 
 /** A day or a month with the calculations that it shows. */
@@ -62,9 +62,4 @@ export function overlap(left: Window, right: Window): boolean {
 /** By the day or month that they belong to, each in order. */
 export function byPeriod(states: readonly DateState[], length: PeriodLength): Map<IsoDate, DateState[]> {
   return Map.groupBy(states, ({ date }) => (length === 'month' ? monthOf(date) : date));
-}
-
-/** Records of batches that are at the destination, or may be. */
-export function isThere({ status, batchId }: EmissionRecord): boolean {
-  return status !== 'withdrawn' && batchId !== null;
 }

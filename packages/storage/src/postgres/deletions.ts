@@ -13,7 +13,7 @@ export function deleteUnlisted(database: PostgresDatabase, listed: ListedTypes):
     await lock(session, 'inventory');
     const doubted: string[] = [];
     let deleted = 0;
-    for (const type of listed.types) {
+    for (const type of await typesOf(session, listed)) {
       if (type === SYSTEM_IDENTITY_TYPE) continue;
       const { present, unlisted } = await count(session, listed, type);
       const empty = present === 0 && unlisted > 0;
@@ -27,6 +27,19 @@ export function deleteUnlisted(database: PostgresDatabase, listed: ListedTypes):
     }
     return { deleted, doubted };
   });
+}
+
+async function typesOf(
+  session: PostgresSession,
+  { kind, types, everyType }: ListedTypes,
+): Promise<Iterable<string>> {
+  if (!everyType) return types;
+  const { table, own } = tableOf(kind);
+  const known = await session.arrays<[string]>(
+    `select distinct ${kind}_type from ${table} where true${own}`,
+    [],
+  );
+  return new Set([...types, ...known.map(([type]) => type)]);
 }
 
 function tableOf(kind: ListedTypes['kind']): { table: string; own: string } {

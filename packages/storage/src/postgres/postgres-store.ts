@@ -49,7 +49,7 @@ import { acquireLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import { loadProblems, replaceProblems } from './problems.ts';
+import { forgetErrors, loadProblems, replaceProblems } from './problems.ts';
 import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRevisions } from './revisions.ts';
@@ -211,6 +211,11 @@ export class PostgresStore implements Store {
   ): Promise<void> {
     const { build } = this.#database;
     return this.#database.held((session) => replaceProblems({ session, build }, { stage, dates, problems }));
+  }
+
+  forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void> {
+    const { build } = this.#database;
+    return this.#database.held((session) => forgetErrors({ session, build }, stage, dates));
   }
 
   problems(window: Window): Promise<Problem[]> {

@@ -1,4 +1,5 @@
-import type { Problem, Window } from '@chargeback/plugin-api';
+import type { IsoDate, Problem, Window } from '@chargeback/plugin-api';
+import { dayNumberOf } from '../convert.ts';
 import { placeProblems, problemOfRow, type ProblemScope, problemsQuery } from '../queries/journal.ts';
 import { copyText } from './copy-text.ts';
 import type { Target } from './date-states.ts';
@@ -30,6 +31,19 @@ export async function replaceProblems({ session }: Target, scope: ProblemScope):
         path,
       ]),
     ),
+  );
+}
+
+/** Inside a write transaction. */
+export async function forgetErrors(
+  { session }: Target,
+  stage: string,
+  dates: readonly IsoDate[],
+): Promise<void> {
+  await lock(session, 'problems');
+  await session.execute(
+    `delete from problems where stage = $1 and scope_day = any($2::bigint[]) and severity = 'error'`,
+    [stage, dates.map(dayNumberOf)],
   );
 }
 

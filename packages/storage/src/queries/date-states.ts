@@ -79,11 +79,11 @@ export function gatheredState(
   };
 }
 
-/** The state of a day after more of its usage was written: what was asked and when stays. */
+/** The state of a day after more of its usage was written without its bill: it is to be asked for again. */
 export function withUsage(before: DateStateRow, inputDigest: string): DateStateRow {
   if (inputDigest === before.input_digest) return before;
   const again = { state: 'gathered', held_line_count: 0, failed_line_count: 0 };
-  return { ...before, ...again, input_digest: inputDigest };
+  return { ...before, ...again, input_digest: inputDigest, complete: 0 };
 }
 
 /** Marks a day as calculated. */

@@ -9,7 +9,7 @@ import {
   nullableInstantOf,
 } from '../convert.ts';
 import type { EmissionTable, ProblemTable, RunTable, StorageSchema } from '../schema.ts';
-import type { EmissionRecord, RunRecord, RunStatus } from '../records.ts';
+import type { EmissionRecord, RecordedBatch, RunRecord, RunStatus } from '../records.ts';
 
 const NOTHING_DONE = {
   datesGathered: 0,
@@ -76,6 +76,7 @@ export function saveEmissionQuery(build: Kysely<StorageSchema>, record: Emission
     aggregation: record.aggregation,
     batch_id: record.batchId,
     mark: record.mark,
+    others: record.others.length > 0 ? JSON.stringify(record.others) : null,
     status: record.status,
     attempts: record.attempts,
     emitted_at: record.emittedAt.getTime(),
@@ -98,6 +99,7 @@ export function emissionOf(row: EmissionTable): EmissionRecord {
     aggregation: row.aggregation as Aggregation | null,
     batchId: row.batch_id,
     mark: row.mark,
+    others: row.others === null ? [] : (JSON.parse(row.others) as RecordedBatch[]),
     status: row.status as EmissionRecord['status'],
     attempts: row.attempts,
     emittedAt: instantOf(row.emitted_at),

@@ -10,7 +10,7 @@ export function deleteUnlisted(database: SqliteDatabase, listed: ListedTypes): D
   const doubted: string[] = [];
   let deleted = 0;
   database.write(() => {
-    for (const type of listed.types) {
+    for (const type of typesOf(database, listed)) {
       if (type === SYSTEM_IDENTITY_TYPE) continue;
       const { present, unlisted } = count(database, listed, type);
       const empty = present === 0 && unlisted > 0;
@@ -24,6 +24,13 @@ export function deleteUnlisted(database: SqliteDatabase, listed: ListedTypes): D
     }
   });
   return { deleted, doubted };
+}
+
+function typesOf(database: SqliteDatabase, { kind, types, everyType }: ListedTypes): Iterable<string> {
+  if (!everyType) return types;
+  const { table, own } = tableOf(kind);
+  const known = database.statement(`select distinct ${kind}_type from ${table} where true${own}`).pluck();
+  return new Set([...types, ...(known.all() as string[])]);
 }
 
 function tableOf(kind: ListedTypes['kind']): { table: string; own: string } {

@@ -48,7 +48,7 @@ import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
 import { acquireLease, assertLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
-import { loadProblems, replaceProblems } from './problems.ts';
+import { forgetErrors, loadProblems, replaceProblems } from './problems.ts';
 import { countPrunable, pruneOldestDay, pruneRest } from './prune.ts';
 import { reconcile } from './reconcile.ts';
 import { loadRevisions } from './revisions.ts';
@@ -219,6 +219,10 @@ export class SqliteStore implements Store {
     problems: readonly Problem[],
   ): Promise<void> {
     this.#held(() => replaceProblems(this.#database, { stage, dates, problems }));
+  }
+
+  async forgetErrors(stage: 'gather' | 'calculate' | 'emit', dates: readonly IsoDate[]): Promise<void> {
+    this.#held(() => forgetErrors(this.#database, stage, dates));
   }
 
   async problems(window: Window): Promise<Problem[]> {

@@ -176,7 +176,6 @@ function batchOf(date: string, rows: readonly ChargebackRow[], batchId = 'first'
     aggregation: 'daily',
     rows: inChunks(rows),
     confirm: async () => {},
-    previous: null,
   };
 }
 

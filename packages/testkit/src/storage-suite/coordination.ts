@@ -25,7 +25,10 @@ export function testCoordination(runner: TestRunner, makeStore: MakeStore): void
     topic: 'revisions of a day',
     declare: [declareRevisions, declareAttempts],
   });
-  storeTests(runner, makeStore, { topic: 'what a listing no longer names', declare: [declareDeletions] });
+  storeTests(runner, makeStore, {
+    topic: 'what a listing no longer names',
+    declare: [declareWholeListings, declareDeletions],
+  });
   storeTests(runner, makeStore, {
     topic: 'retention in a store',
     declare: [declarePruning, declarePruningRest],
@@ -123,6 +126,21 @@ async function living(store: Store): Promise<string[]> {
 
 function listed(seenAt: Date, emptyThreshold = -1): ListedTypes {
   return { kind: 'resource', types: ['cluster'], seenAt, emptyThreshold };
+}
+
+function declareWholeListings(test: StoreTest): void {
+  test('ends whatever was ever listed with a listing that speaks of every type', async (store) => {
+    await store.observeIdentities([identity('observed')], FEBRUARY.start);
+    for (const at of [0, 20]) {
+      const identities = [identity('p', { identityType: 'person' })];
+      await store.saveIdentities({ authoritativeFor: [], identities }, later(at));
+      const end = { kind: 'identity', types: [], seenAt: later(at + 10), emptyThreshold: 0 } as const;
+      assert.deepEqual(await store.deleteUnlisted({ ...end, everyType: true }), { deleted: 1, doubted: [] });
+    }
+    const { identities } = await store.loadLifetimes(FEBRUARY);
+    const open = identities.filter(({ deletedAt }) => deletedAt === null).map(({ identityId }) => identityId);
+    assert.deepEqual(open.toSorted(), ['UNALLOCATED', 'observed']);
+  });
 }
 
 function declareDeletions(test: StoreTest): void {
@@ -244,6 +262,7 @@ function declarePruningRest(test: StoreTest): void {
         aggregation: 'monthly',
         batchId: 'batch',
         mark: null,
+        others: [],
         status: 'emitted',
         attempts: 1,
         emittedAt: old,

@@ -96,6 +96,20 @@ function declareProblems(test: StoreTest): void {
     assert.deepEqual(await store.problems(FEBRUARY), [problem('now')]);
   });
 
+  test('that are errors can be forgotten for the days named, and the warnings stay', async (store) => {
+    const warning = { ...problem('warning', DAY), severity: 'warning' } as const;
+    await store.saveProblems(
+      'gather',
+      [DAY, NEXT_DAY],
+      [problem('one', DAY), warning, problem('two', NEXT_DAY)],
+    );
+    await store.saveProblems('gather', [], [problem('undated')]);
+    await store.saveProblems('emit', [DAY], [problem('emit', DAY)]);
+    await store.forgetErrors('gather', [DAY]);
+    const left = (await store.problems(FEBRUARY)).map(({ message }) => message);
+    assert.deepEqual(left.toSorted(), ['emit', 'two', 'undated', 'warning']);
+  });
+
   test('of one stage do not touch those of another', async (store) => {
     await store.saveProblems('gather', [DAY], [problem('gather', DAY)]);
     await store.saveProblems('emit', [DAY], [problem('emit', DAY)]);
@@ -117,6 +131,7 @@ function declareEmissions(test: StoreTest): void {
       aggregation: null,
       batchId: null,
       mark: null,
+      others: [],
       status: 'failed',
       attempts: 1,
       emittedAt: NOW,
@@ -126,6 +141,10 @@ function declareEmissions(test: StoreTest): void {
       status: 'emitted',
       batchId: 'batch',
       mark: '{"digest":"é"}',
+      others: [
+        { batchId: 'begun', aggregation: 'monthly', mark: '{"digest":"è"}' },
+        { batchId: 'former', aggregation: null, mark: null },
+      ],
       attempts: 2,
       aggregation: 'daily',
     };

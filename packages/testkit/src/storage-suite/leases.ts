@@ -80,6 +80,7 @@ const WRITES = {
     store.finishRun({ runId, startedAt: NOW, endedAt: NOW, status: 'completed', stages: {}, ...NO_COUNTS }),
   saveProblems: (store: Store, message = 'down') =>
     store.saveProblems('gather', [], [makeProblem('CB_BILLING_GATHER', message)]),
+  forgetErrors: (store: Store) => store.forgetErrors('gather', [DAY]),
   saveEmission: (store: Store, batchId = 'batch') =>
     store.saveEmission({
       emitter: 'csv',
@@ -87,6 +88,7 @@ const WRITES = {
       aggregation: null,
       batchId,
       mark: null,
+      others: [],
       status: 'emitted',
       attempts: 1,
       emittedAt: NOW,

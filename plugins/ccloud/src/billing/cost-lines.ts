@@ -40,7 +40,7 @@ export function linesOf(
 }
 
 /** Made of what the line is, never of where its rows stood: gathering again replaces it. */
-function lineIdOf(row: CostRow): string {
+export function lineIdOf(row: CostRow): string {
   const { start, end, environmentId, resourceId, resourceName, product, lineType } = row;
   const days = spansOneDay(row) ? start : `${start}..${end}`;
   // Things without an id are told apart by their names.

@@ -1,10 +1,11 @@
+import { lineIdOf } from './cost-lines.ts';
 import type { CostRow } from './cost-row.ts';
 import type { RowProblems } from './row-problems.ts';
 
 /**
  * Looks at rows that share an id. The same row twice (pages that moved while they were read) counts once. Two
- * versions of one row (the same line and tier with other figures) hold the day: which one counts is not ours
- * to guess. Rows of different lines or tiers are different rows, whatever their ids say.
+ * versions of one row (the same line and tier, with anything else that differs) hold the day: which one counts is
+ * not ours to guess. Rows of different lines or tiers are different rows, whatever their ids say.
  */
 export function setAsideDuplicates(rows: readonly CostRow[], problems: RowProblems): CostRow[] {
   const byId = new Map<string, CostRow[]>();
@@ -35,13 +36,14 @@ export function setAsideDuplicates(rows: readonly CostRow[], problems: RowProble
 }
 
 function contentOf(row: CostRow): string {
-  return JSON.stringify([tierOf(row), row.amountSource, row.quantity, row.details]);
+  const { end, amountSource, quantity, price, details } = row;
+  return JSON.stringify([tierOf(row), end, amountSource, quantity, price, details]);
 }
 
-/** What makes a row a row of its own: its line and its tier. */
+/**
+ * What makes a row a row of its own: its line and its tier. A price, a description or a network type that differs
+ * does not: that is how a row looks that was restated while its pages were read.
+ */
 function tierOf(row: CostRow): string {
-  const { start, end, environmentId, resourceId, resourceName, product, lineType, price, details } = row;
-  const { tier_dimensions: tier = null, network_access_type: network = null, description = null } = details;
-  const line = [start, end, environmentId, resourceId ?? [resourceName], product, lineType];
-  return JSON.stringify([...line, price, tier, network, description]);
+  return JSON.stringify([lineIdOf(row), row.details['tier_dimensions'] ?? null]);
 }

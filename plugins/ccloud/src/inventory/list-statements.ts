@@ -30,7 +30,7 @@ export async function listStatements(
     list: async () => {
       const path = `/sql/v1/organizations/${encodeURIComponent(await organization())}/environments/${encodeURIComponent(environmentId)}/statements`;
       const items = await listAll(client, { path, query: { page_size: PAGE_SIZE } }, signal);
-      return items.map((item) => readStatement(item, { environmentId }));
+      return items.map((item) => readStatement(item, { environmentId, region }));
     },
   }));
   const listing = await runListing(TYPE, parts, {

@@ -72,11 +72,16 @@ export const readComputePool: ReadResource = (item, scope) =>
 
 const STOPPED = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
 
-export const readStatement: ReadResource = (item, { environmentId }) => {
+/** Names are unique within an environment and region only: without an id these two are part of it. */
+export function readStatement(
+  item: JsonValue,
+  { environmentId, region }: Pick<ResourceScope, 'environmentId'> & { readonly region: string },
+): Resource | null {
   const name = textAt(item, 'name');
   const principal = textAt(item, 'spec', 'principal');
   const phase = textAt(item, 'status', 'phase');
-  const resourceId = textAt(item, 'metadata', 'uid') ?? name;
+  const named = name === null ? null : `${environmentId}:${region}:statement:${name}`;
+  const resourceId = textAt(item, 'metadata', 'uid') ?? named;
   if (resourceId === null) return null;
   return resourceOf(item, RESOURCE_TYPES.flinkStatement, {
     resourceId,
@@ -92,7 +97,7 @@ export const readStatement: ReadResource = (item, { environmentId }) => {
       [METADATA.isStopped]: phase !== null && STOPPED.has(phase.toUpperCase()),
     }),
   });
-};
+}
 
 /** A topic has no id of its own everywhere: its cluster and name tell it then. */
 export const readTableflowTopic: ReadResource = (item, scope) => {
@@ -109,20 +114,22 @@ export const readTableflowTopic: ReadResource = (item, scope) => {
 };
 
 /** Reads the connectors of a cluster: an object by name, with what `expand=info,status,id` adds. */
-export function readConnectors(answer: JsonValue, scope: ResourceScope): (Resource | null)[] {
+export function readConnectors(answer: JsonValue, scope: Required<ResourceScope>): (Resource | null)[] {
   const entries = Object.entries(typeof answer === 'object' && answer !== null ? answer : {});
   return entries.map(([name, connector]) => readConnector(name, connector as JsonValue, scope));
 }
 
-function readConnector(name: string, connector: JsonValue, scope: ResourceScope): Resource | null {
+/** Its name is unique within its cluster only: without an id both are its id. */
+function readConnector(name: string, connector: JsonValue, scope: Required<ResourceScope>): Resource | null {
   const setting = (key: string): string | null => textAt(connector, 'info', 'config', key);
   const apiKey = setting('kafka.api.key');
   const serviceAccountId = setting('kafka.service.account.id');
   const authMode = setting('kafka.auth.mode') ?? impliedMode(apiKey, serviceAccountId);
   return resourceOf(connector, RESOURCE_TYPES.connector, {
-    resourceId: textAt(connector, 'id', 'id') ?? textAt(connector, 'id') ?? name,
+    resourceId:
+      textAt(connector, 'id', 'id') ?? textAt(connector, 'id') ?? `${scope.clusterId}:connector:${name}`,
     displayName: setting('name') ?? name,
-    parentId: scope.clusterId ?? null,
+    parentId: scope.clusterId,
     ownerId: authMode === CONNECTOR_AUTH_MODES.serviceAccount ? serviceAccountId : null,
     metadata: metadataOf({
       [METADATA.authMode]: authMode,

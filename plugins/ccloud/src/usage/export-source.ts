@@ -17,6 +17,7 @@ import {
 } from '@chargeback/prometheus';
 import { MOST_POINTS, notWhole, truncationProblem } from './truncation.ts';
 import { firstThatSpeaks } from './first-that-speaks.ts';
+import { hasMisplacedUsage } from './misplaced-usage.ts';
 import { leftOpen, type MetricName, sumOverTime, type UsageMetric, usageMetric } from './usage-metrics.ts';
 
 /** One sample per scrape and resource: 0, or 1 for a resource that the scrape could not read. */
@@ -161,22 +162,33 @@ function countProbe({ exportName }: MetricName, stepSeconds: number): ProbeQuery
 function judged(day: UsageDay, evidence: Evidence): UsageDay {
   const known = evidence.get(day.queryKey)?.get(day.date);
   if (!known || day.outcome === 'failed') return day;
-  // An hour without traffic, unless samples were set aside; but a metric without a sample is not exported at all.
-  // What lacks a name was seen, and touches nobody else.
+  // An hour without traffic, unless samples were set aside; but of a metric without a sample on a day that was not
+  // scraped throughout nobody knows whether it is exported at all.
+  // What names nobody was seen, and touches nobody else.
   const usable = day.problems.every(
     ({ code, severity }) => code === 'CB_METRICS_LABEL' && severity === 'warning',
   );
-  const quiet = usable && day.coverage.samplesSeen > 0;
+  const idle = known.scraped >= day.coverage.samplesExpected;
+  const quiet = usable && (day.coverage.samplesSeen > 0 || idle);
   const problems: Problem[] = [...day.problems];
   let { coverage } = day;
   if (quiet && known.scraped > coverage.samplesSeen) coverage = { ...coverage, samplesSeen: known.scraped };
-  if (known.points === null || known.points >= MOST_POINTS) coverage = notWhole(coverage);
+  const cutOff = known.points === null || known.points >= MOST_POINTS;
+  if (cutOff || hasMisplacedUsage(day.totals)) coverage = notWhole(coverage);
   if (known.points !== null && known.points >= MOST_POINTS) {
     problems.push(truncationProblem(day.queryKey, day.date, known.points));
   }
+  if (quiet && day.coverage.samplesSeen === 0) problems.push(idleProblem(day));
   if (known.unasked !== null) problems.push(unaskedProblem(day, known.unasked));
   if (known.unread > 0) problems.push(unreadProblem(day, known.unread));
   return { ...day, coverage, outcome: isComplete(coverage) ? 'complete' : 'partial', problems };
+}
+
+/** As the Metrics API, which answers nothing where nothing happened; but a scrape may leave a metric out. */
+function idleProblem({ queryKey, date }: UsageDay): Problem {
+  const message = `${queryKey}: the export was scraped throughout the day and holds no sample: nothing happened`;
+  const fix = 'Nothing to do in an organization that was idle; otherwise add the metric to the scrape job.';
+  return makeProblem('CB_METRICS_PARTIAL', message, { date, path: queryKey, fix });
 }
 
 function unaskedProblem({ queryKey, date }: UsageDay, why: string): Problem {

@@ -10,6 +10,7 @@ import {
 import type { CcloudClient } from '../http/ccloud-client.ts';
 import { isJsonObject, type JsonObject } from '../http/parse-json.ts';
 import { type AnsweredHours, type AskedHours, type AskedMetric, HourSums } from './hour-sums.ts';
+import { hasMisplacedUsage } from './misplaced-usage.ts';
 import { notWhole, truncationProblem } from './truncation.ts';
 import type { UsageMetric } from './usage-metrics.ts';
 
@@ -100,7 +101,7 @@ function pagingError({ apiName }: AskedMetric, what: string): ChargebackError {
 
 /**
  * A day's usage from an answer. An hour that was asked for and has no point is an hour without traffic; hours
- * that could not be asked for, and those with unusable points, lower the coverage.
+ * that could not be asked for, and those with unusable points, lower the coverage; so does usage of no resource.
  */
 export function dayOf(metric: UsageMetric, { date, hours }: AskedHours, answered: AnsweredHours): UsageDay {
   const asked = (hours.end.getTime() - hours.start.getTime()) / MILLISECONDS_PER_HOUR;
@@ -112,6 +113,7 @@ export function dayOf(metric: UsageMetric, { date, hours }: AskedHours, answered
     const fix = 'Nothing to configure: the Metrics API answered so; the coverage is lowered by those hours.';
     problems.push(makeProblem('CB_METRICS_SAMPLE', message, { date, path: metric.key, fix }));
   }
+  if (hasMisplacedUsage(answered.totals)) coverage = notWhole(coverage);
   if (answered.nameless.size > 0) problems.push(namelessProblem(metric, date, answered.nameless));
   if (answered.truncatedAt !== null) {
     coverage = notWhole(coverage);
@@ -129,7 +131,8 @@ export function dayOf(metric: UsageMetric, { date, hours }: AskedHours, answered
 
 /**
  * Usage of nobody stays with its resource and goes to UNALLOCATED, so that nobody else bears it. Usage of no
- * resource is kept under that name, where no line looks for it: it takes no part in any split.
+ * resource is kept under that name, where no line looks for it: it takes no part in any split, and the day is not
+ * whole without it.
  */
 function namelessProblem(
   { key, resourceField }: UsageMetric,
@@ -137,7 +140,10 @@ function namelessProblem(
   nameless: AnsweredHours['nameless'],
 ): Problem {
   const told = [...nameless].toSorted().map(([field, count]) => {
-    const end = field === resourceField ? 'they take part in no split' : 'their usage goes to UNALLOCATED';
+    const end =
+      field === resourceField
+        ? 'they take part in no split and the day is not whole'
+        : 'their usage goes to UNALLOCATED';
     return `points without ${field}: ${count}, ${end}`;
   });
   const fix = 'Nothing to configure: the Metrics API answered so; ask Confluent if it stays.';
