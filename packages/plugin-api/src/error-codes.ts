@@ -200,7 +200,7 @@ export const ERROR_CODES = {
   ),
   CB_METRICS_LABEL: entry(
     1,
-    'Series do not carry the label that names the identity or the resource. Where others do, their usage goes to UNALLOCATED.',
+    'Series do not carry the label that names the identity or the resource. Where others do, or the query asks for it, their usage goes to UNALLOCATED.',
     'Aggregate by that label: sum by (<label>) (…); or leave such series out: {<label>!=""}.',
   ),
   CB_METRICS_PARTIAL: entry(

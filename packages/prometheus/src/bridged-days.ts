@@ -1,6 +1,6 @@
 import type { IsoDate, UsageQuery, Window } from '@chargeback/plugin-api';
 import type { PrometheusClient } from './prometheus-client.ts';
-import { type DayProblem, failureProblem } from './span-problems.ts';
+import { type DayProblem, failureProblem, warningProblems } from './span-problems.ts';
 import { walkDays } from './walk-days.ts';
 
 const SECONDS_PER_DAY = 86_400;
@@ -69,7 +69,10 @@ async function sumsOf(
         [...times.keys()].filter((index) => times[index] === at).map((index) => all[index]!),
       );
       const usable = values.length > 0 && values.every((value) => value >= 0 && value <= LARGEST_USABLE);
-      sums.set(date, { value: usable ? values.reduce((sum, one) => sum + one, 0) : null, problem: null });
+      // What the server calls partial tells nothing of a gap.
+      const [warning] = warningProblems(answer.warnings, date, key);
+      const value = usable && !warning ? values.reduce((sum, one) => sum + one, 0) : null;
+      sums.set(date, { value, problem: warning ? { ...warning, date } : null });
     }
   }
   return sums;

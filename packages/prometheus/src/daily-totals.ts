@@ -122,6 +122,8 @@ function totalsOf(
       reduceDay(query, instants, { day, perDay, ...(part ? { part } : {}) });
     const all = reduceOver();
     const bridge = steps?.gaps && all !== null && reduce === 'sum' ? bridged.get(date) : undefined;
+    // Nobody knows whether silence is that of the exporters, or what passed in a gap that only counters could tell.
+    const isKnown = !(steps?.blind && quiet) && bridge?.value !== null;
     return {
       date,
       value: bestOf(all, {
@@ -137,8 +139,7 @@ function totalsOf(
               reduceOver,
             )
           : { value: all ?? 0, steps: usable },
-      // Nobody knows whether silence is that of the exporters.
-      coverage: coverageOf(steps?.blind && quiet ? Math.min(seen, perDay - 1) : seen, perDay, warnings),
+      coverage: coverageOf(isKnown ? seen : Math.min(seen, perDay - 1), perDay, warnings),
       problems: [
         ...(steps?.failures ?? []),
         ...(steps?.remarks ?? []),

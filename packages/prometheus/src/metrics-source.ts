@@ -226,9 +226,10 @@ function showsTheDay(whole: Uint8Array): boolean {
 }
 
 /** What no resource can be given is missing from one of them, and nobody knows which: the day is not whole. */
-function placed(coverage: Coverage, { misplaced }: NamelessSeries): Coverage {
+function placed(coverage: Coverage, { misplaced, named, moved }: NamelessSeries): Coverage {
   const { samplesSeen, samplesExpected } = coverage;
-  return misplaced > 0
+  // A day of which nothing at all says whose it is waits for its tries: a label may have been renamed.
+  return misplaced > 0 || (moved && !named)
     ? { samplesSeen: Math.min(samplesSeen, samplesExpected - 1), samplesExpected }
     : coverage;
 }

@@ -1,6 +1,7 @@
 import { type IsoDate, makeProblem, type UsageQuery } from '@chargeback/plugin-api';
 import type { DayGrid } from './day-grid.ts';
 import { dayIndexOf } from './plan-range.ts';
+import { namesLabel } from './names-label.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 import type { DayProblem } from './span-problems.ts';
 
@@ -10,6 +11,8 @@ export interface NamelessSeries {
   readonly counts: ReadonlyMap<string, number>;
   /** Whether any series of the day carries the labels. */
   readonly named: boolean;
+  /** Whether any of those without has a sample above 0. */
+  readonly moved: boolean;
   /** Sum of the samples that no resource can be given. */
   readonly misplaced: number;
 }
@@ -17,6 +20,7 @@ export interface NamelessSeries {
 interface Counting {
   readonly counts: Map<string, number>;
   named: boolean;
+  moved: boolean;
   misplaced: number;
 }
 
@@ -26,7 +30,12 @@ export function namelessOf(
   series: readonly RangeSeries[],
   { span }: DayGrid,
 ): readonly NamelessSeries[] {
-  const days: Counting[] = span.days.map(() => ({ counts: new Map(), named: false, misplaced: 0 }));
+  const days: Counting[] = span.days.map(() => ({
+    counts: new Map(),
+    named: false,
+    moved: false,
+    misplaced: 0,
+  }));
   for (const { labels, times, values } of series) {
     const needed = resourceLabel === null ? [identityLabel] : [resourceLabel, identityLabel];
     const missing = needed.find((name) => !labels[name]);
@@ -37,7 +46,10 @@ export function namelessOf(
       const found = days[day];
       if (!found) continue;
       const value = values[index]!;
-      if (missing !== undefined && missing === resourceLabel && value > 0) found.misplaced += value;
+      if (missing !== undefined && value > 0) {
+        found.moved = true;
+        if (missing === resourceLabel) found.misplaced += value;
+      }
       if (day === counted) continue;
       counted = day;
       if (missing === undefined) found.named = true;
@@ -48,21 +60,24 @@ export function namelessOf(
 }
 
 /**
- * An error where nothing on the day carries the labels: then the query is at fault. A warning where some of it
- * does not: that part goes to UNALLOCATED, the rest is as good as ever.
+ * An error where the query is at fault: something on the day moved, nothing carries the label, and the query does
+ * not ask for it. Else a warning: what names nobody goes to UNALLOCATED, the rest is as good as ever. It goes by the
+ * query and not by other days: which of them are asked for together must change nothing.
  */
 export function namelessProblem(
-  { key, identityLabel, resourceLabel }: UsageQuery,
-  { counts, named }: NamelessSeries,
+  { key, expression, stepSeconds, identityLabel, resourceLabel }: UsageQuery,
+  { counts, named, moved }: NamelessSeries,
   date: IsoDate,
 ): DayProblem | null {
   if (counts.size === 0) return null;
-  const labels = [...counts.keys()].join(' and ');
   const by = resourceLabel === null ? identityLabel : `${resourceLabel}, ${identityLabel}`;
-  if (!named) {
-    const message = `${key}: no series carries the label ${labels}`;
+  const query = named ? '' : expression(`${stepSeconds}s`);
+  const unnamed = named ? [] : [...counts.keys()].filter((label) => !namesLabel(query, label));
+  if (unnamed.length > 0) {
+    const message = `${key}: no series carries the label ${unnamed.join(' and ')}`;
     const fix = `Aggregate by it in the query: sum by (${by}) (…).`;
-    return { ...makeProblem('CB_METRICS_LABEL', message, { severity: 'error', path: key, fix }), date };
+    const severity = moved ? 'error' : 'warning';
+    return { ...makeProblem('CB_METRICS_LABEL', message, { severity, path: key, fix }), date };
   }
   const told = [...counts].map(([label, count]) => toldOf(label, count, label === resourceLabel));
   const fix = `Look for what exports them; or leave them out in the query: {${[...counts.keys()].map((label) => `${label}!=""`).join(',')}}.`;

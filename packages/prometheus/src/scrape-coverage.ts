@@ -123,7 +123,11 @@ export function stepScrapes(scrapes: DayScrapes, asked: AskedSteps): StepScrapes
     failures,
     remarks: [
       ...blind.map(({ query }) => blindProblem(query, date)),
-      ...known.flatMap((one) => [...gapProblems(one, asked), ...surplusProblems(one, date)]),
+      ...known.flatMap((one) => [
+        ...gapProblems(one, asked),
+        ...midnightProblems(one, asked),
+        ...surplusProblems(one, date),
+      ]),
     ],
   };
 }
@@ -169,6 +173,18 @@ function gapProblems(
   const gaps = named.length > 0 ? `, with gaps in ${named.join(', ')}` : '';
   const message = `${key}: on ${date} ${whole} of ${covered.length} steps rest on ${expected} ${noun}; ${fewest} answered in the worst${gaps}`;
   const fix = `Look why they were not scraped. Where there are fewer ${noun} by now, say so in the settings.`;
+  return [{ ...makeProblem('CB_METRICS_PARTIAL', message, { path: key, fix }), date }];
+}
+
+/** Inside a day a counter goes on through a gap that counts as none; what passes over midnight is in neither day. */
+function midnightProblems(
+  { query: { noun }, steps: { cutAt } }: QueriedSteps,
+  { key, kind, date }: AskedSteps,
+): DayProblem[] {
+  if (kind === 'held' || cutAt.length === 0) return [];
+  const where = cutAt.map((end) => `at the ${end} of ${date}`).join(' and ');
+  const message = `${key}: scrapes of ${noun} are missing ${where}; what passed over midnight until the next one is on neither day`;
+  const fix = `Nothing brings it back. Let planned restarts, of Prometheus too, keep clear of midnight UTC.`;
   return [{ ...makeProblem('CB_METRICS_PARTIAL', message, { path: key, fix }), date }];
 }
 

@@ -38,6 +38,8 @@ export interface StepsScraped {
   readonly missing: readonly string[];
   /** Sources that were scraped side by side for an hour. */
   readonly together: number;
+  /** The ends of the day at which a gap that counts as none lies: no range of the day reaches over it. */
+  readonly cutAt: readonly ('start' | 'end')[];
 }
 
 /**
@@ -122,7 +124,7 @@ interface JudgedSpans {
   readonly held: Uint8Array;
   /** Spans' worth of time as in {@link StepsScraped.unbridged}. */
   readonly unbridged: number;
-  readonly summary: Pick<StepsScraped, 'gaps' | 'expected' | 'fewest' | 'missing' | 'together'>;
+  readonly summary: Pick<StepsScraped, 'gaps' | 'expected' | 'fewest' | 'missing' | 'together' | 'cutAt'>;
 }
 
 interface Judging {
@@ -148,6 +150,7 @@ function judge(counts: ReadonlyMap<string, Float32Array>, options: Judging): Jud
     presences.map(({ first, last }) => raw.map((_, span) => (span >= first && span <= last ? 1 : 0))),
   );
   const whole = sumOf(presences.map((one) => one.filled.map((part) => (part === 1 ? 1 : 0))));
+  const isCut = (span: number): boolean => lack.at(span)! > 0 && lost.at(span) === 0;
   const isMissing = ({ presence }: { presence: SourcePresence }): boolean =>
     presence.filled.some((part, span) => lost[span] === 1 && part < 1);
   return {
@@ -166,6 +169,7 @@ function judge(counts: ReadonlyMap<string, Float32Array>, options: Judging): Jud
         .map(({ name }) => name)
         .toSorted(),
       together,
+      cutAt: [...(isCut(0) ? (['start'] as const) : []), ...(isCut(-1) ? (['end'] as const) : [])],
     },
   };
 }

@@ -93,9 +93,9 @@ function closeRhythm(raw: Float32Array, { places, seen, mostEmpty }: Rhythm): vo
 
 function closeGaps(raw: Float32Array, spanSeconds: number): Float32Array {
   const filled = raw.slice();
+  // Midnight cuts a gap in two; it is judged source by source there as anywhere else.
   for (const { from, to, lacking } of runsBelow(raw, 1)) {
-    const isInside = from > 0 && to < raw.length;
-    if (isInside && lacking * spanSeconds <= TOLERATED_SECONDS) filled.fill(1, from, to);
+    if (lacking * spanSeconds <= TOLERATED_SECONDS) filled.fill(1, from, to);
   }
   return filled;
 }

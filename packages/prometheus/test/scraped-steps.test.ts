@@ -169,6 +169,33 @@ describe('restarts and outages', () => {
     expect(await seen({ sources: { one }, expected: 1, quiet: true })).toBe(23);
   });
 
+  it.each([
+    ['four hosts, three minutes', 4, 60, 180],
+    ['nine hosts, a minute', 9, 15, 60],
+    ['three hosts, five minutes and a half', 3, 30, 330],
+  ])('a pause of all at midnight is none, on either side: %s', async (_name, hosts, interval, seconds) => {
+    const times = every(interval);
+    const all = (own: Scrapes) =>
+      Object.fromEntries(Array.from({ length: hosts }, (_, host) => [`h${host}`, own]));
+    const before = all(times.filter((time) => time <= DAY - seconds));
+    const after = all(times.filter((time) => time > seconds));
+    for (const sources of [before, after]) {
+      expect(await seen({ sources, expected: hosts })).toBe(24);
+      expect(await seen({ sources, expected: hosts, stepSeconds: 300 })).toBe(288);
+    }
+  });
+
+  it('a longer one at midnight is one, of however many', async () => {
+    for (const hosts of [1, 4]) {
+      const all = (own: Scrapes) =>
+        Object.fromEntries(Array.from({ length: hosts }, (_, host) => [`h${host}`, own]));
+      const before = all(well.filter((time) => time <= DAY - 600));
+      const after = all(well.filter((time) => time > 600));
+      expect(await seen({ sources: before, expected: hosts })).toBe(23);
+      expect(await seen({ sources: after, expected: hosts })).toBe(23);
+    }
+  });
+
   it('many short gaps are one', async () => {
     const one = well.filter((time) => time % 3600 > 300);
     expect(await seen({ sources: { one }, expected: 1 })).toBeLessThan(24);
@@ -194,6 +221,37 @@ describe('restarts and outages', () => {
     const overlaps = { old: every(60, 0, noon), new: every(60, noon - 900) };
     const day = await dayOf({ sources: overlaps, expected: 1 });
     expect(day).toMatchObject({ coverage: { samplesSeen: 24 }, problems: [] });
+  });
+});
+
+describe('a gap that counts as none over midnight', () => {
+  const well = every(60);
+  const told = async (times: Scrapes, more: Partial<Told> = {}): Promise<string[]> => {
+    const day = await dayOf({ sources: { one: times, two: well }, expected: 2, ...more });
+    expect(day.coverage.samplesSeen).toBe(24);
+    return day.problems.map(({ severity, code, message }) => `${severity} ${code} ${message}`);
+  };
+  const before = well.filter((time) => time <= DAY - 240);
+  const after = well.filter((time) => time > 240);
+
+  it('is told of on each day that it touches: no range of a day reaches over it', async () => {
+    const lost = (where: string): string[] => [
+      `warning CB_METRICS_PARTIAL q: scrapes of hosts are missing ${where}; what passed over midnight until the next one is on neither day`,
+    ];
+    expect(await told(before)).toEqual(lost('at the end of 2026-02-03'));
+    expect(await told(after)).toEqual(lost('at the start of 2026-02-03'));
+    expect(await told(before.filter((time) => time > 240))).toEqual(
+      lost('at the start of 2026-02-03 and at the end of 2026-02-03'),
+    );
+    expect(await told(before, { quiet: true })).toEqual(lost('at the end of 2026-02-03'));
+  });
+
+  it('is not where nothing passes, where it lies inside the day, or where another carries on', async () => {
+    expect(await told(before, { reduce: 'mean' })).toEqual([]);
+    expect(await told(without(well, DAY - 900, DAY - 660))).toEqual([]);
+    expect(await told(before, { expected: 1, sources: { old: before, new: every(60, DAY - 900) } })).toEqual(
+      [],
+    );
   });
 });
 

@@ -145,6 +145,70 @@ describe('usage', () => {
     });
   });
 
+  it('gives a day on which only the nameless moved something to UNALLOCATED, whatever days are asked for beside it', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({
+      text: matrix([
+        { metric: { principal: 'a' }, values: hourly(start, 24) },
+        { metric: {}, values: hourly(start, 48, () => '2') },
+      ]),
+    }));
+    const { client } = clientFor(server.url);
+    const both = await usageOf(client, days('2026-02-03', 2), usageQuery());
+    const alone = await usageOf(client, days('2026-02-04', 1), usageQuery());
+    await server.stop();
+    expect(both.map(totalsOf)).toEqual([{ UNALLOCATED: 48, a: 24 }, { UNALLOCATED: 48 }]);
+    expect(alone).toEqual(both.slice(1));
+    // Not whole, so that it waits for its tries: perhaps the label was renamed.
+    expect(alone[0]).toMatchObject({
+      outcome: 'partial',
+      coverage: { samplesSeen: 23, samplesExpected: 24 },
+      problems: [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
+    });
+  });
+
+  it('fails no day on which the nameless stood still, not even of a query without the label', async () => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({
+      text: matrix([{ metric: {}, values: hourly(start, 48, (hour) => (hour < 24 ? '0' : '1')) }]),
+    }));
+    const query = usageQuery({ expression: () => 'sum(increase(bytes_total{principal!=""}[1h]))' });
+    const answered = await usageOf(clientFor(server.url).client, days('2026-02-03', 2), query);
+    await server.stop();
+    expect(answered.map(({ outcome }) => outcome)).toEqual(['complete', 'failed']);
+    expect(answered.map(({ problems }) => problems)).toMatchObject([
+      [{ code: 'CB_METRICS_LABEL', severity: 'warning' }],
+      [{ code: 'CB_METRICS_LABEL', severity: 'error' }],
+    ]);
+    expect(totalsOf(answered[0]!)).toEqual({ UNALLOCATED: 0 });
+  });
+
+  it.each([
+    ['sum by (principal, "a.b") (increase(x[1h]))', 'partial'],
+    ['sum(increase(x[1h])) by (principal)', 'partial'],
+    ['sum by ("principal") (increase(x[1h]))', 'partial'],
+    ['sum without (instance) (sum by (principal, instance) (increase(x[1h])))', 'partial'],
+    ['topk(3, sum by (principal) (increase(x[1h])))', 'partial'],
+    ['label_replace(sum by (user) (x), "principal", "$1", "user", "(.*)")', 'partial'],
+    ['increase(x{principal=~".*"}[1h])', 'partial'],
+    ['sum by (user) (x) * on (user) group_left (principal) owner', 'partial'],
+    ['(sum by (principal) (x) or sum by (principal) (y)) * 60', 'partial'],
+    ['count_values("principal", x)', 'partial'],
+    ['sum by (principals) (increase(x{principal!=""}[1h]))', 'failed'],
+    ['sum without (principal) (increase(x{principal!=""}[1h]))', 'failed'],
+    ['sum by (topic) (sum by (principal, topic) (increase(x[1h])))', 'failed'],
+    ['topk by (principal) (3, sum(increase(x[1h])))', 'failed'],
+    ['x * ignoring (principal) y', 'failed'],
+    ['increase(x{user="principal"}[1h]) # principal', 'failed'],
+  ])('a day without a name is the fault of the query or not: %s', async (text, outcome) => {
+    const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
+    const server = await serve(() => ({ text: matrix([{ metric: {}, values: hourly(start, 24) }]) }));
+    const query = usageQuery({ expression: () => text });
+    const [day] = await usageOf(clientFor(server.url).client, days('2026-02-03', 1), query);
+    await server.stop();
+    expect(day!.outcome).toBe(outcome);
+  });
+
   it('lets a nameless series of one resource touch no other resource', async () => {
     const start = Date.parse('2026-02-03T00:00:00Z') / 1000;
     const server = await serve(() => ({

@@ -29,7 +29,9 @@ export function idleDaysOf({ client, queries, scrapes, stepSeconds }: IdleDaysRe
     const idle = await Promise.all(
       counters.map(async (key) => {
         const dates = new Set<IsoDate>();
+        const bridge = queries.bridge(key, stepSeconds);
         const query = {
+          ...(bridge ? { bridge } : {}),
           key,
           expression: () => queries.text(key, stepSeconds),
           stepSeconds,

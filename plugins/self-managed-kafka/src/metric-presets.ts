@@ -121,6 +121,11 @@ function logInventory(brokerLabel: string) {
 const BYTES_IN = 'kafka_server_brokertopicmetrics_bytesin';
 const BYTES_OUT = 'kafka_server_brokertopicmetrics_bytesout';
 
+/** As the exporters of JMX name what a broker takes in. */
+const BYTE_COUNTERS = ['bytesin_total', 'bytesinpersec_total', 'bytesin', 'bytesinpersec'].map(
+  (name) => `kafka_server_brokertopicmetrics_${name}`,
+);
+
 export const METRIC_PRESETS = {
   plain: {
     title: 'the names of the cost specification, with a label for the principal on the byte counters',
@@ -197,9 +202,13 @@ export const METRIC_PRESETS = {
         'sum by (topic_name) (kminion_kafka_topic_log_dir_size_total_bytes{topic_name!="",{selector}})',
       // One exporter speaks for all brokers: a broker that it cannot ask is missing here.
       scrapes: scrapesOf('kminion_kafka_broker_log_dir_size_total_bytes', 'broker_id'),
-      // And traffic comes from the brokers' own exporters: series that these have even while nobody sends.
-      exporter_scrapes:
-        'max by (instance) (count_over_time({__name__=~"jmx_scrape_duration_seconds|kafka_server_brokertopicmetrics_bytesin(persec)?(_total)?",{selector}}[{step}]))',
+      // And traffic comes from the brokers' own exporters: series that these have even while nobody sends. Other
+      // programs have exporters of this kind too; only a broker has metrics of the server beside. One name at a time:
+      // without it two series may be the same.
+      exporter_scrapes: [
+        'max by (instance) (count_over_time(jmx_scrape_duration_seconds{{selector}}[{step}])) and on (instance) group by (instance) (last_over_time({__name__=~"kafka_server_.+",topic="",user="",client_id="",{selector}}[{step}]))',
+        ...BYTE_COUNTERS.map((name) => `max by (instance) (count_over_time(${name}{{selector}}[{step}]))`),
+      ].join(' or '),
       brokers:
         'group by (broker_id) (present_over_time(kminion_kafka_broker_log_dir_size_total_bytes{{selector}}[{window}]))',
       topics:

@@ -36,7 +36,7 @@ export function brokerScrapes(
     isBehind: (key) => key !== 'cluster_storage_bytes' && key !== 'bytes_stored_per_topic',
     needed: {
       message: 'exporter_scrapes finds nothing: an exporter that failed looks like a broker without traffic',
-      fix: 'Let jmx_scrape_duration_seconds of the brokers’ exporters be kept, with the labels of the selector, or write a query exporter_scrapes.',
+      fix: 'Let jmx_scrape_duration_seconds of the brokers’ exporters be kept, and a metric of each broker such as kafka_server_replicamanager_leadercount, with the labels of the selector; or write a query exporter_scrapes.',
     },
   };
   const both = queries.extraText('exporter_scrapes', stepSeconds) !== null;

@@ -112,6 +112,15 @@ function* nightly(
     yield* series('jmx_scrape_duration_seconds', exporter, (time) =>
       exporting(broker_id, time) ? 0.2 : null,
     );
+    // Only brokers have metrics of the server; a worker of Kafka Connect has an exporter of the same kind.
+    yield* series('kafka_server_replicamanager_leadercount', exporter, (time) =>
+      exporting(broker_id, time) ? 7 : null,
+    );
+    yield* series('kafka_server_brokertopicmetrics_bytesin_total', exporter, (time) =>
+      exporting(broker_id, time) ? 1 : null,
+    );
+    const worker = { cluster: name, instance: `connect${broker_id}` };
+    yield* series('jmx_scrape_duration_seconds', worker, () => 0.2);
   }
 }
 
@@ -296,7 +305,8 @@ describe.skipIf(!real)('what the exporters do not tell', () => {
       missing_usage: 'estimate',
     });
     expect(gibs(linesOf(await billOf(estimated, WINDOW), 'NETWORK_INGRESS'))).toEqual([10, 10]);
-    const scrapes = 'max by (instance) (count_over_time(jmx_scrape_duration_seconds{{selector}}[{step}]))';
+    const scrapes =
+      'max by (instance) (count_over_time(jmx_scrape_duration_seconds{instance!~"connect.*",{selector}}[{step}]))';
     await using own = await kafkaOf('quiet', {
       broker_count: 3,
       metric_preset: 'kminion',

@@ -166,9 +166,9 @@ function* kminionGauges(shape: Shape, cluster: string): Iterable<string> {
     const labels = { cluster, broker_id, address: `broker-${broker_id}` };
     yield* series(shape, ['kminion_kafka_broker_log_dir_size_total_bytes', labels], () => 1);
     const exporter = { cluster, instance: broker_id };
-    yield* series(shape, ['jmx_scrape_duration_seconds', exporter], (minute) =>
-      isAway(broker_id, minute) ? null : 1,
-    );
+    for (const name of ['jmx_scrape_duration_seconds', 'kafka_server_replicamanager_leadercount']) {
+      yield* series(shape, [name, exporter], (minute) => (isAway(broker_id, minute) ? null : 1));
+    }
   }
 }
 
