@@ -57,7 +57,8 @@ interface Progress {
  */
 export async function gather(run: TenantContext, time: TimeShare): Promise<GatherResult> {
   const states = new Map((await run.store.dateStates(run.window)).map((state) => [state.date, state]));
-  const dates = daysToGather(run, states, await hungDays(run));
+  const known = await run.store.problems(run.window);
+  const dates = daysToGather(run, states, hungDays(known));
   const progress: Progress = {
     states,
     sightings: { recorded: new Map(), ending: new Set() },
@@ -69,7 +70,7 @@ export async function gather(run: TenantContext, time: TimeShare): Promise<Gathe
     undated: [],
   };
   try {
-    await gatherAll({ run, time, progress }, dates);
+    await gatherAll({ run, time, progress }, { dates, known });
   } catch (cause) {
     if (!time.isOver) throw cause;
     const late = lateProblem(progress.gathered.size, dates.length);
@@ -79,20 +80,24 @@ export async function gather(run: TenantContext, time: TimeShare): Promise<Gathe
   await refreshDescriptions(run);
   run.problems.push(...progress.undated);
   if (progress.asked) await run.store.saveProblems('gather', [], progress.undated);
-  await forgetErrors(run, progress, dates);
+  await forgetErrors(run, states, { dates, known });
   return {
     datesGathered: progress.gathered.size,
     failure: progress.answers > 0 ? null : progress.failure,
   };
 }
 
+interface Asked {
+  readonly dates: readonly IsoDate[];
+  /** The problems that were open before. */
+  readonly known: readonly Problem[];
+}
+
 /** Days that were asked for by themselves and did not answer in time. */
-async function hungDays({ store, window }: TenantContext): Promise<ReadonlySet<IsoDate>> {
-  const hung = new Set<IsoDate>();
-  for (const { code, date } of await store.problems(window)) {
-    if (code === 'CB_RUN_TIMEOUT' && date !== null) hung.add(date);
-  }
-  return hung;
+function hungDays(known: readonly Problem[]): ReadonlySet<IsoDate> {
+  return new Set(
+    known.flatMap(({ code, date }) => (code === 'CB_RUN_TIMEOUT' && date !== null ? [date] : [])),
+  );
 }
 
 function lateProblem(gathered: number, asked: number): Problem {
@@ -102,14 +107,14 @@ function lateProblem(gathered: number, asked: number): Problem {
 
 /** What went wrong when a day was asked that is complete and need not be asked any more. */
 async function forgetErrors(
-  { store, window, gatherFingerprint }: TenantContext,
-  { states }: Progress,
-  asked: readonly IsoDate[],
+  { store, gatherFingerprint }: TenantContext,
+  states: ReadonlyMap<IsoDate, DateState>,
+  { dates, known }: Asked,
 ): Promise<void> {
   const rest = new Set(states.keys());
-  for (const date of asked) rest.delete(date);
+  for (const date of dates) rest.delete(date);
   const wrong = new Set<IsoDate>();
-  for (const { severity, date } of await store.problems(window)) {
+  for (const { severity, date } of known) {
     if (severity === 'error' && date !== null && rest.has(date)) wrong.add(date);
   }
   const settled = [...wrong].filter((date) => {
@@ -126,9 +131,9 @@ interface GatherWork {
   readonly progress: Progress;
 }
 
-async function gatherAll({ run, time, progress }: GatherWork, dates: readonly IsoDate[]): Promise<void> {
+async function gatherAll({ run, time, progress }: GatherWork, { dates, known }: Asked): Promise<void> {
   const total = dates.length;
-  progress.asked = total > 0 || (await needsInventory(run));
+  progress.asked = total > 0 || needsInventory(run, known);
   if (progress.asked) {
     const listed = await time.half((signal) => gatherInventory({ ...run, signal }, progress.undated));
     if (listed === LATE) progress.undated.push(lateListing());
@@ -231,9 +236,9 @@ function distinct(problems: readonly Problem[]): Problem[] {
 }
 
 /** Within the gap a vendor's listings are left alone too, unless one of them failed. */
-async function needsInventory({ ecosystem, regather, store, window }: TenantContext): Promise<boolean> {
+function needsInventory({ ecosystem, regather }: TenantContext, known: readonly Problem[]): boolean {
   if (regather || ecosystem.regather === 'until_complete') return true;
-  return (await store.problems(window)).some(({ severity, date }) => severity === 'error' && date === null);
+  return known.some(({ severity, date }) => severity === 'error' && date === null);
 }
 
 async function endingIdentities({ ecosystem, store, window }: TenantContext): Promise<ReadonlySet<string>> {
@@ -270,7 +275,8 @@ async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly
   }
   const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
   const gathered: GatheredSpan = { ...progress, problems, span, batches, usage, onSaved };
-  if (measured.status === 'fulfilled' && billed.status === 'fulfilled') {
+  // A plugin that ends early when it is told to stop has not told all of its bill.
+  if (measured.status === 'fulfilled' && billed.status === 'fulfilled' && !context.signal.aborted) {
     const silence = silenceOf(context.ecosystem.regather, gathered);
     if (silence === null) progress.answers += 1;
     else progress.failure = silence;
@@ -280,6 +286,7 @@ async function gatherSpan(context: TenantContext, work: SpanWork, span: readonly
   run.signal.throwIfAborted();
   // What was measured is not asked again when the bill is.
   if (measured.status === 'fulfilled') await saveUsageAlone(run, { ...gathered, batches: [] });
+  context.signal.throwIfAborted();
   const failures = [measured, billed].filter((result) => result.status === 'rejected');
   for (const { reason } of failures) rethrowFatal(context, reason);
   if (span.length > 1) return gatherDayByDay(context, work, span);

@@ -1,6 +1,13 @@
 import { terminal } from '@chargeback/allocation';
 import { Decimal } from '@chargeback/money';
-import { ChargebackError, daysOf, makeProblem, type Metadata, type Portion } from '@chargeback/plugin-api';
+import {
+  ChargebackError,
+  daysOf,
+  isoDateOf,
+  makeProblem,
+  type Metadata,
+  type Portion,
+} from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
 import { daysFrom, identity, line, resource, TestTenant, usageDay } from './support.ts';
@@ -63,6 +70,18 @@ describe('one bad thing', () => {
     expect(await open()).toHaveLength(1);
     expect(exitCodeOf([await tenant.run(THREE_DAYS)])).toBe(0);
     expect(await open()).toEqual([]);
+  });
+
+  it('such as a plugin that tells half of a bill when it is told to stop changes no bill', async () => {
+    await tenant.run(THREE_DAYS);
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 1 };
+    tenant.world.lines = tenant.world.lines.map((whole) => line(isoDateOf(whole.timestamp), '15'));
+    tenant.world.waitBeforeBilling = (signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    expect((await tenant.run(THREE_DAYS)).status).toBe('timed_out');
+    expect(await reconciled(tenant, THREE_DAYS)).toMatchObject({ billed: '90.0000' });
   });
 
   it('such as three bad days in a row costs those days and none after them', async () => {
