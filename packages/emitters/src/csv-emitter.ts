@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  ChargebackError,
   type EmissionBatch,
   type EmissionReceipt,
   type Emitter,
@@ -15,6 +14,7 @@ import { isFile, markText, parseMark, removeIfUnchanged, seenIfUnchanged } from 
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
 import { addTotals } from './receipt-totals.ts';
 import { replaceFile } from './replace-file.ts';
+import { withEmitFailure } from './with-emit-failure.ts';
 
 /** Rows turned into text at a time, whatever the size of the chunks: bounds the memory. */
 const ROWS_PER_WRITE = 4_000;
@@ -68,7 +68,7 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
     async emit(batch, signal) {
       const file = fileOf(batch);
       const name = path.basename(file);
-      return coded(file, signal, async () => {
+      return withEmitFailure(file, signal, async () => {
         const writer = JSON.stringify([batch.ecosystem, batch.tenantId]);
         await mkdir(directory, { recursive: true });
         const confirm = ({ digest }: WrittenRows): Promise<void> =>
@@ -105,20 +105,6 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
 /** The file if it is there and is not the other one. */
 async function unlessSame(file: string, other: string): Promise<string | null> {
   return file !== other && (await isFile(file)) ? file : null;
-}
-
-async function coded<Result>(
-  file: string,
-  signal: AbortSignal,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    signal.throwIfAborted();
-    return await work();
-  } catch (cause) {
-    if (signal.aborted || ChargebackError.isInstance(cause)) throw cause;
-    throw new ChargebackError('CB_EMIT_FAILED', `could not write ${file}`, { cause, path: file });
-  }
 }
 
 interface WrittenRows extends EmissionReceipt {

@@ -2,7 +2,6 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  ChargebackError,
   type EmissionBatch,
   type EmissionReceipt,
   type Emitter,
@@ -15,6 +14,7 @@ import { PeriodFiles, sampleLength } from './prometheus-periods.ts';
 import { addUnits, LabelText, PROMETHEUS_LABELS, sampleLines, type SeriesSums } from './prometheus-text.ts';
 import { addTotals } from './receipt-totals.ts';
 import { type FileToReplace, replaceFile } from './replace-file.ts';
+import { withEmitFailure } from './with-emit-failure.ts';
 
 export const prometheusParamsSchema = z.strictObject({
   output_dir: z
@@ -69,7 +69,7 @@ export function createPrometheusEmitter(
     withdraw: async () => null,
     emit: (batch, signal) => {
       const name = files.nameOf(batch);
-      return guarded(path.join(directory, name), signal, async () => {
+      return withEmitFailure(path.join(directory, name), signal, async () => {
         const { receipt, samples } = await addUp(batch, new LabelText(labels), signal);
         const confirm = (): Promise<void> => batch.confirm();
         const text = periodText(files, batch, samples);
@@ -78,7 +78,7 @@ export function createPrometheusEmitter(
       });
     },
     finish: (aggregation, signal) =>
-      guarded(path.join(directory, files.gaugesName), signal, async () => {
+      withEmitFailure(path.join(directory, files.gaugesName), signal, async () => {
         await mkdir(directory, { recursive: true });
         const length = sampleLength(aggregation);
         const periods = await files.list(length);
@@ -152,20 +152,6 @@ async function writeInPieces(
     await file.writeFile(piece);
   }
   signal.throwIfAborted();
-}
-
-async function guarded<Result>(
-  file: string,
-  signal: AbortSignal,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    signal.throwIfAborted();
-    return await work();
-  } catch (cause) {
-    if (signal.aborted || ChargebackError.isInstance(cause)) throw cause;
-    throw new ChargebackError('CB_EMIT_FAILED', `could not write ${file}`, { cause, path: file });
-  }
 }
 
 async function readIfThere(file: string): Promise<string> {
