@@ -57,6 +57,7 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): Run
     logger: silent,
     signal: new AbortController().signal,
     wait,
+    elapsed: () => performance.now(),
     onProgress: () => {},
     newId: () => crypto.randomUUID(),
     host: {

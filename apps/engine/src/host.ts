@@ -17,6 +17,8 @@ const LONGEST_TIMER = 2_147_483_647;
 /** The one place where the outside world enters: clock, network, randomness. */
 export interface Host extends Omit<PluginHost, 'signal' | 'tenantId' | 'logger' | 'concurrency'> {
   readonly newId: () => string;
+  /** Milliseconds since any moment, by a clock that nobody sets. */
+  readonly elapsed: () => number;
 }
 
 export interface HostOptions {
@@ -42,6 +44,7 @@ export function createHost(options: HostOptions): Host {
       }
     },
     newId: randomUUID,
+    elapsed: () => performance.now(),
   };
 }
 

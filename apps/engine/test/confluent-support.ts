@@ -77,6 +77,7 @@ export class ConfluentTenant {
         signal: new AbortController().signal,
         logger: silentLogger,
         wait: waitFor,
+        elapsed: () => performance.now(),
         onProgress: () => {},
         newId: () => `run-${this.now.getTime()}-${(ids += 1)}`,
         host: {

@@ -46,16 +46,16 @@ export async function runStages(run: StagedRun): Promise<void> {
   await using ecosystem = await createEcosystem(run);
   const context = tenantContext(run, ecosystem);
   const timed = async (stage: string, work: () => Promise<Partial<RunCounts>>): Promise<void> => {
-    const startedAt = options.host.clock().getTime();
+    const startedAt = options.elapsed();
     const result = await work();
     Object.assign(counts, result);
-    const milliseconds = options.host.clock().getTime() - startedAt;
+    const milliseconds = Math.round(options.elapsed() - startedAt);
     run.milliseconds[stage] = milliseconds;
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
   await timed('gather', async () => {
     const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
-    await using time = new TimeShare({ signal: context.signal, milliseconds, wait: options.wait });
+    await using time = new TimeShare({ ...options, signal: context.signal, milliseconds });
     const { failure, ...result } = await gather(context, time);
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);

@@ -75,6 +75,8 @@ export interface RunOptions {
   readonly host: Omit<PluginHost, 'signal' | 'tenantId' | 'logger'>;
   /** Resolves after the delay, rejects when the signal aborts: for the limits of a run, not for plugins. */
   readonly wait: PluginHost['sleep'];
+  /** Milliseconds since any moment, by a clock that nobody sets: for the limits of a run and its timings. */
+  readonly elapsed: () => number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly processes?: ProcessRegistry;

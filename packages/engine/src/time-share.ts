@@ -13,6 +13,8 @@ export interface TimeShareOptions {
   readonly milliseconds: number;
   /** Rejects when the signal aborts first. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Milliseconds since any moment. */
+  readonly elapsed: () => number;
 }
 
 /** A part of a run's time, shared by what is done in it one after another. */
@@ -20,13 +22,14 @@ export class TimeShare implements AsyncDisposable {
   /** Aborts with the run, and when all of the time is over. */
   readonly signal: AbortSignal;
   readonly #options: TimeShareOptions;
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
   readonly #over = new AbortController();
   readonly #ended = new AbortController();
   readonly #watch: Promise<void>;
 
   constructor(options: TimeShareOptions) {
     this.#options = options;
+    this.#startedAt = options.elapsed();
     this.signal = AbortSignal.any([options.signal, this.#over.signal]);
     this.#watch = this.#abortAfter(options.milliseconds, this.#over, this.#ended.signal);
   }
@@ -41,9 +44,9 @@ export class TimeShare implements AsyncDisposable {
    * what comes after it.
    */
   async half<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result | typeof LATE> {
-    const { milliseconds } = this.#options;
+    const { milliseconds, elapsed } = this.#options;
     if (milliseconds === 0) return work(this.signal);
-    const left = Math.max(0, milliseconds - (performance.now() - this.#startedAt));
+    const left = Math.max(0, milliseconds - (elapsed() - this.#startedAt));
     const late = new AbortController();
     const ended = new AbortController();
     const watch = this.#abortAfter(Math.max(left / 2, milliseconds * LEAST_PART), late, ended.signal);

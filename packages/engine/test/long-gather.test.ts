@@ -3,6 +3,7 @@ import { daysOf, makeProblem, type Window } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runTenant, runTenants } from '../src/index.ts';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
+import { VirtualTime } from './virtual-time.ts';
 import { bytes, evenRoute, reconciled, sharesOf, usageRoute, world } from './worlds.ts';
 
 const HUNDRED_DAYS = daysFrom('2026-01-01', 100);
@@ -66,15 +67,18 @@ describe('a gather that takes longer than the time limit', () => {
   });
 });
 
-/** Waits as long as the run may: for what never answers. */
-const never = (signal: AbortSignal) => setTimeout(600_000, undefined, { signal });
-
 describe('a source that is slow or hangs', () => {
   const window = daysFrom('2026-01-01', 62);
   let tenant: TestTenant;
   let asked: Window;
+  let time: VirtualTime;
+
+  /** Waits longer than any run may: for what never answers. */
+  const never = (signal: AbortSignal) => time.sleep(600_000, signal);
+  const run = (days: Window) => tenant.run(days, time.options);
 
   beforeEach(async () => {
+    time = new VirtualTime();
     tenant = await TestTenant.create(world({ lines: daysOf(window).map((date) => line(date, '3')) }));
     tenant.limits = { ...tenant.limits, timeoutSeconds: 4 };
     tenant.world.beforeBilling = (billed) => {
@@ -86,27 +90,27 @@ describe('a source that is slow or hangs', () => {
   it('is asked for fewer days at a time, so that every run brings some and none is the last', async () => {
     tenant.world.regather = 'until_complete';
     tenant.world.routes = [evenRoute('COMPUTE', ['team-a'])];
-    tenant.world.waitBeforeBilling = (signal) => setTimeout(60 * daysOf(asked).length, undefined, { signal });
+    tenant.world.waitBeforeBilling = (signal) => time.sleep(60 * daysOf(asked).length, signal);
     const stored = () => tenant.withStore(async (store) => (await store.dateStates(window)).length);
     for (let runs = 0, before = 0; before < 62; runs += 1) {
-      const run = await tenant.run(window);
+      const result = await run(window);
       const now = await stored();
       expect(now).toBeGreaterThan(before);
-      expect([now - before, run.datesCalculated]).toEqual([run.datesGathered, run.datesGathered]);
+      expect([now - before, result.datesCalculated]).toEqual([result.datesGathered, result.datesGathered]);
       expect(runs).toBeLessThan(10);
       before = now;
     }
-    expect((await tenant.run(window)).status).toBe('completed');
-  }, 60_000);
+    expect((await run(window)).status).toBe('completed');
+  });
 
   it('costs the day that it hangs for, and none that comes after', async () => {
     tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
     tenant.world.waitBeforeBilling = async (signal) => {
       if (daysOf(asked).includes('2026-01-10')) await never(signal);
     };
-    const run = await tenant.run(daysFrom('2026-01-01', 12));
-    expect(run.datesGathered).toBe(11);
-    expect(run.problems).toMatchObject([{ code: 'CB_RUN_TIMEOUT', date: '2026-01-10' }]);
+    const result = await run(daysFrom('2026-01-01', 12));
+    expect(result.datesGathered).toBe(11);
+    expect(result.problems).toMatchObject([{ code: 'CB_RUN_TIMEOUT', date: '2026-01-10' }]);
     const { gatherFailures } = await tenant.withStore((store) => store.tenantState());
     expect(gatherFailures).toBe(0);
   });
@@ -121,7 +125,7 @@ describe('a source that is slow or hangs', () => {
     const days = daysFrom('2026-01-01', 9);
     const calculated = () =>
       tenant.withStore(async (store) => (await store.dateStates(days)).map(({ date }) => date));
-    for (let runs = 0; runs < 6 && (await calculated()).length < 5; runs += 1) await tenant.run(days);
+    for (let runs = 0; runs < 6 && (await calculated()).length < 5; runs += 1) await run(days);
     expect(await calculated()).toEqual(daysOf(daysFrom('2026-01-05', 5)));
   });
 
@@ -142,19 +146,19 @@ describe('a source that is slow or hangs', () => {
           .filter(({ code }) => code === 'CB_METRICS_LABEL')
           .map(({ date }) => date),
       );
-    await tenant.run(days);
+    await run(days);
     expect(await told()).toEqual(daysOf(days));
     delete tenant.world.waitBeforeBilling;
-    expect((await tenant.run(days)).datesGathered).toBe(4);
+    expect((await run(days)).datesGathered).toBe(4);
     expect(await told()).toEqual(daysOf(days));
   });
 
   it('with its listings costs the listings, and no day', async () => {
     tenant.limits = { ...tenant.limits, timeoutSeconds: 2 };
     tenant.world.waitBeforeListing = never;
-    const run = await tenant.run(daysFrom('2026-01-01', 3));
-    expect(run).toMatchObject({ datesGathered: 3, datesCalculated: 3 });
-    expect(run.problems).toMatchObject([{ code: 'CB_INVENTORY_GATHER', severity: 'error', date: null }]);
+    const result = await run(daysFrom('2026-01-01', 3));
+    expect(result).toMatchObject({ datesGathered: 3, datesCalculated: 3 });
+    expect(result.problems).toMatchObject([{ code: 'CB_INVENTORY_GATHER', severity: 'error', date: null }]);
   });
 
   it('keeps what was learnt of days that could not be had: usage, and what went wrong', async () => {
@@ -166,8 +170,8 @@ describe('a source that is slow or hangs', () => {
       if (days.some((date) => date > '2026-01-06')) await never(signal);
     };
     const days = daysFrom('2026-01-01', 9);
-    const run = await tenant.run(days);
-    expect(run).toMatchObject({ status: 'timed_out', datesGathered: 5, datesCalculated: 5 });
+    const result = await run(days);
+    expect(result).toMatchObject({ status: 'timed_out', datesGathered: 5, datesCalculated: 5 });
     const messages = await tenant.withStore(async (store) =>
       (await store.problems(days)).map(({ message }) => message).join('\n'),
     );

@@ -189,6 +189,7 @@ export class TestTenant {
       wait: async (milliseconds, signal) => {
         await setTimeout(milliseconds, undefined, { signal });
       },
+      elapsed: () => performance.now(),
       host: {
         clock: () => this.now,
         fetch: () => Promise.reject(new Error('no network in this test')),

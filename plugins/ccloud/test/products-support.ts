@@ -224,6 +224,7 @@ function runWorld(world: World, openTestStore: () => Promise<Store>): Promise<Te
       logger: silent,
       signal: new AbortController().signal,
       wait: waitFor,
+      elapsed: () => performance.now(),
       onProgress: () => {},
       newId: () => `run-${(ids += 1)}`,
     },

@@ -97,6 +97,7 @@ export async function execute(
       }),
       newId: host.newId,
       wait: host.sleep,
+      elapsed: host.elapsed,
       processes: processRegistry(process),
       logger,
       signal: options.signal,
