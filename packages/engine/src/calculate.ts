@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { ChargebackError, describeCause, makeProblem } from '@chargeback/plugin-api';
+import { ChargebackError, describeCause, type IsoDate, makeProblem } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
-import type { CalculatedAhead } from './calculate-ahead.ts';
 import {
   calculateStored,
   type DaySummary,
@@ -27,8 +26,12 @@ export interface CalculateResult {
 /**
  * Calculates the days whose inputs or settings changed since their last calculation, and those that are
  * held. Each day is one transaction; a day never waits for another.
+ * @param ahead what was calculated before, while others were gathered.
  */
-export async function calculate(context: TenantContext, ahead: CalculatedAhead): Promise<CalculateResult> {
+export async function calculate(
+  context: TenantContext,
+  ahead: ReadonlyMap<IsoDate, DaySummary>,
+): Promise<CalculateResult> {
   const states = await context.store.dateStates(context.window);
   const timeline = await timelineOf(context);
   const result = { datesCalculated: 0, datesUnchanged: 0, datesHeld: 0, rowsWritten: 0 };

@@ -3,7 +3,6 @@ import {
   ChargebackError,
   describeCause,
   type Ecosystem,
-  type IsoDate,
   isoDateOf,
   makeProblem,
   MILLISECONDS_PER_DAY,
@@ -13,8 +12,7 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
-import { calculateAhead } from './calculate-ahead.ts';
-import type { DaySummary } from './calculate-stored.ts';
+import { CalculationAhead } from './calculate-ahead.ts';
 import { calculate } from './calculate.ts';
 import { emit } from './emit.ts';
 import { canonicalJson, digestOf } from './fingerprint.ts';
@@ -56,18 +54,16 @@ export async function runStages(run: StagedRun): Promise<void> {
     run.milliseconds[stage] = milliseconds;
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
-  const ahead = new Map<IsoDate, DaySummary>();
+  const ahead = new CalculationAhead(context);
   await timed('gather', async () => {
     const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
     await using time = new TimeShare({ ...options, signal: context.signal, milliseconds });
-    const { failure, ...result } = await gather(context, time, async (dates) => {
-      for (const [date, summary] of await calculateAhead(context, dates)) ahead.set(date, summary);
-    });
+    const { failure, ...result } = await gather(context, time, (dates) => ahead.calculate(dates));
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     return result;
   });
-  await timed('calculate', () => calculate(context, ahead));
+  await timed('calculate', () => calculate(context, ahead.results));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
 }
