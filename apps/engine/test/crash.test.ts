@@ -74,23 +74,22 @@ describe('a run that is killed or interrupted', () => {
     expect(await filesIn(out)).toEqual(undisturbed);
   });
 
-  it('stops within five seconds on Ctrl-C, says so, and resumes', async () => {
+  it('stops on Ctrl-C without waiting for its source, says so, and resumes', async () => {
     const { config, out } = await prepare('interrupted');
-    simulator.setFaults([{ effect: { kind: 'delay', milliseconds: 20_000 } }]);
-    let askedAt = 0;
+    simulator.setFaults([{ effect: { kind: 'delay', milliseconds: 600_000 } }]);
+    let asked = false;
     const before = simulator.requests.length;
     const result = await run(config, {
       onStart: (child) => {
         const watch = setInterval(() => {
-          if (askedAt === 0 && simulator.requests.length > before) {
-            askedAt = performance.now();
+          if (!asked && simulator.requests.length > before) {
+            asked = true;
             child.kill('SIGINT');
           }
         }, 1);
         child.on('close', () => clearInterval(watch));
       },
     });
-    expect(performance.now() - askedAt).toBeLessThan(5000);
     expect(result.exitCode).toBe(1);
     expect(result.stdout).toMatch(/CB_RUN_INTERRUPTED/);
     simulator.setFaults([]);

@@ -85,10 +85,8 @@ describe('the engine as a service', () => {
     );
     expect(status.dates).toEqual({ calculated: DAYS, held: [], gathered: [] });
     expect(Object.keys(status.runs[0]!.stages)).toEqual(['gather', 'calculate', 'emit', 'prune']);
-    const askedAt = performance.now();
     stop();
     const ended = await worker;
-    expect(performance.now() - askedAt).toBeLessThan(5000);
     expect([ended.exitCode, ended.signal]).toEqual([0, null]);
     expect(Object.keys(await filesIn(out)).length).toBeGreaterThanOrEqual(DAYS);
     const after = await statusOf(config);

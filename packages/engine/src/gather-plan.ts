@@ -4,6 +4,16 @@ import type { TenantContext } from './tenant-context.ts';
 
 /** Days asked for in one go: bounds what is held in memory between source and database. */
 const SPAN_DAYS = 31;
+/** Days that nothing is known of are asked for in shorter spans, so that there soon is something to calculate. */
+const FIRST_SPAN_DAYS = 7;
+const NEW_SPAN_DAYS = 15;
+
+export interface SpanWalkOptions {
+  /** The source was too slow lately. */
+  readonly careful: boolean;
+  /** Whether inputs of a day are stored. */
+  readonly isKnown: (date: IsoDate) => boolean;
+}
 
 /**
  * The days to ask the source for. First those that were never gathered or under other settings. Then those asked
@@ -50,18 +60,27 @@ function latestGathered(states: ReadonlyMap<IsoDate, DateState>): IsoDate | null
  */
 export class SpanWalk {
   readonly #dates: readonly IsoDate[];
+  readonly #isKnown: (date: IsoDate) => boolean;
   #at = 0;
   #most: number;
 
-  constructor(dates: readonly IsoDate[], { careful }: { readonly careful: boolean }) {
+  constructor(dates: readonly IsoDate[], { careful, isKnown }: SpanWalkOptions) {
     this.#dates = dates;
-    this.#most = careful ? 1 : SPAN_DAYS;
+    this.#isKnown = isKnown;
+    this.#most = careful ? 1 : dates[0] !== undefined && isKnown(dates[0]) ? SPAN_DAYS : FIRST_SPAN_DAYS;
+  }
+
+  /** Days to walk. */
+  get length(): number {
+    return this.#dates.length;
   }
 
   /** Empty at the end. */
   current(): readonly IsoDate[] {
     let end = this.#at + 1;
-    const limit = Math.min(this.#at + this.#most, this.#dates.length);
+    const first = this.#dates[this.#at];
+    const longest = first === undefined || this.#isKnown(first) ? SPAN_DAYS : NEW_SPAN_DAYS;
+    const limit = Math.min(this.#at + Math.min(this.#most, longest), this.#dates.length);
     while (end < limit && isoDateOf(dayWindow(this.#dates[end - 1]!).end) === this.#dates[end]) end += 1;
     return this.#dates.slice(this.#at, end);
   }

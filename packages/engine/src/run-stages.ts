@@ -12,6 +12,7 @@ import {
   type Window,
 } from '@chargeback/plugin-api';
 import type { Store } from '@chargeback/storage';
+import { CalculationAhead } from './calculate-ahead.ts';
 import { calculate } from './calculate.ts';
 import { emit } from './emit.ts';
 import { canonicalJson, digestOf } from './fingerprint.ts';
@@ -53,15 +54,16 @@ export async function runStages(run: StagedRun): Promise<void> {
     run.milliseconds[stage] = milliseconds;
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
+  const ahead = new CalculationAhead(context);
   await timed('gather', async () => {
     const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
     await using time = new TimeShare({ ...options, signal: context.signal, milliseconds });
-    const { failure, ...result } = await gather(context, time);
+    const { failure, ...result } = await gather(context, time, (dates) => ahead.calculate(dates));
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     return result;
   });
-  await timed('calculate', () => calculate(context));
+  await timed('calculate', () => calculate(context, ahead.results));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
 }

@@ -194,18 +194,16 @@ describe('an override that', () => {
     ],
     ['backtracks for ever', () => /^(?:a+)+$/u.test(`${'a'.repeat(60)}b`)],
     [
-      'loops for five seconds',
+      'loops for a minute',
       () => {
-        const until = performance.now() + 5000;
+        const until = performance.now() + 60_000;
         while (performance.now() < until);
         return good;
       },
     ],
   ])('%s is cut off after 2 seconds and costs its own line only', async (_what, loop) => {
     tenant.overrides = overridden(badOn(loop));
-    const startedAt = performance.now();
     const run = await tenant.run(FEBRUARY_FIRST);
-    expect(performance.now() - startedAt).toBeLessThan(4900);
     await oneBadLine(run, /did not end within 2 s and was cut off/);
   });
 

@@ -22,12 +22,13 @@ export class VirtualTime {
 
   /** Lets time pass until it is over, or until the signal aborts because of what happened meanwhile. */
   async sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-    let over = false;
-    const end = (): void => void (over = true);
-    const slept = this.#after(milliseconds, signal).finally(end);
+    const state = { isOver: false };
+    const slept = this.#after(milliseconds, signal).finally(() => {
+      state.isOver = true;
+    });
     // The caller is told below; until then nobody waits for it.
     slept.catch(() => {});
-    while (!over) {
+    while (!state.isOver) {
       const next = [...this.#timers].toSorted((one, other) => one.at - other.at)[0]!;
       this.#now = next.at;
       next.ring();

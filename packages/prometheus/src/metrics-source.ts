@@ -35,7 +35,7 @@ import {
   wholeSteps,
 } from './scrape-coverage.ts';
 import { createSubquerySupport } from './subquery-support.ts';
-import { type AnsweredSpan, walkDays } from './walk-days.ts';
+import { type AnswerSizes, type AnsweredSpan, walkDays } from './walk-days.ts';
 import { type SummingServer, walkSummedDays, WORTHWHILE_SAMPLES } from './walk-summed-days.ts';
 
 const SECONDS_PER_DAY = 86_400;
@@ -69,7 +69,8 @@ export function createMetricsSource(client: PrometheusClient, options: MetricsSo
   const { scrapes, idleDays } = options;
   const summing = dailySubqueries === 'auto';
   const support = createSubquerySupport(client, logger);
-  const server = { client, logger, support, summing, worthwhileSamples };
+  const sizes: AnswerSizes = new Map();
+  const server = { client, logger, support, summing, worthwhileSamples, sizes };
   return {
     usage(queries, window, signal) {
       const range = { window, signal, ...(scrapes ? { scrapes } : {}), ...(idleDays ? { idleDays } : {}) };
@@ -95,7 +96,7 @@ async function* usageOf(
   const spans =
     server.summing && query.stepSeconds < SECONDS_PER_DAY
       ? walkSummedDays(server, query, { window, signal })
-      : walkDays(server.client, query, { window, signal });
+      : walkDays(server.client, query, { window, signal, sizes: server.sizes });
   for await (const answered of spans) {
     if (answered.answer) {
       yield* answeredDays(query, answered.answer, await knownOf(query, answered, range));

@@ -28,6 +28,16 @@ export interface RangeQuery {
   readonly stepSeconds: number;
 }
 
+/** By expression, how many samples a day the last answer of several days held: so many days are asked for at once. */
+export type AnswerSizes = Map<string, number>;
+
+export interface DayRange {
+  readonly window: Window;
+  readonly signal: AbortSignal;
+  /** What is known from other windows of the same queries. */
+  readonly sizes?: AnswerSizes;
+}
+
 /** A span with its answer, or with why there is none. */
 export type AnsweredSpan =
   | {
@@ -40,18 +50,20 @@ export type AnsweredSpan =
   | { readonly span: DaySpan; readonly answer: null; readonly error: ChargebackError };
 
 /**
- * Asks for every day of a window in spans that follow the size of the answers: few days first, then as many as
- * hold about 60 000 samples. A span that is too much for the server is halved down to one day, and no later one
+ * Asks for every day of a window in spans that follow the size of the answers: few days where nothing is known of it,
+ * then as many as hold about 60 000 samples. A span that is too much for the server is halved down to one day, and no later one
  * is longer than that. Every day is yielded once, mostly ascending; only an abort throws.
  */
 export async function* walkDays(
   client: PrometheusClient,
   query: RangeQuery,
-  { window, signal }: { window: Window; signal: AbortSignal },
+  { window, signal, sizes }: DayRange,
 ): AsyncIterable<AnsweredSpan> {
   const walk = new DayWalk(window, query.stepSeconds);
   const ask = (span: DaySpan): Promise<AnsweredSpan> => askSpan(client, query, { span, signal });
-  let most = FIRST_SPAN_DAYS;
+  const expression = query.expression(`${query.stepSeconds}s`);
+  const known = sizes?.get(expression);
+  let most = known === undefined ? FIRST_SPAN_DAYS : nextSpan(known, FIRST_SPAN_DAYS);
   let ceiling = Infinity;
   let failures = 0;
   while (!walk.done) {
@@ -59,7 +71,9 @@ export async function* walkDays(
     const outcome = await ask(span);
     if (outcome.answer) {
       failures = 0;
-      most = nextSpan(span, sampleCount(outcome.answer), most);
+      const perDay = sampleCount(outcome.answer) / span.days.length;
+      sizes?.set(expression, perDay);
+      most = nextSpan(perDay, most);
       yield outcome;
       continue;
     }
@@ -122,8 +136,7 @@ function isLasting(error: ChargebackError): boolean {
   return LASTING.has(error.code) && !isTooMuch(error);
 }
 
-function nextSpan(span: DaySpan, samples: number, most: number): number {
-  const perDay = samples / span.days.length;
+function nextSpan(perDay: number, most: number): number {
   if (perDay === 0) return most * 4;
   return Math.max(1, Math.min(Math.floor(TARGET_SAMPLES / perDay), most * 8));
 }

@@ -18,7 +18,14 @@ import { dayIndexOf, DayWalk, type DaySpan, windowOf } from './plan-range.ts';
 import type { PrometheusClient } from './prometheus-client.ts';
 import type { RangeAnswer } from './range-answer.ts';
 import type { SubquerySupport } from './subquery-support.ts';
-import { type AnsweredSpan, askSpan, isTooMuch, walkDays } from './walk-days.ts';
+import {
+  type AnswerSizes,
+  type AnsweredSpan,
+  askSpan,
+  type DayRange,
+  isTooMuch,
+  walkDays,
+} from './walk-days.ts';
 
 const SECONDS_PER_DAY = 86_400;
 const FIRST_SPAN_DAYS = 3;
@@ -33,26 +40,27 @@ export interface SummingServer {
   readonly logger: Logger;
   /** Samples of a day from which it is asked to add up. */
   readonly worthwhileSamples: number;
-}
-
-interface Range {
-  readonly window: Window;
-  readonly signal: AbortSignal;
+  readonly sizes: AnswerSizes;
 }
 
 /**
  * Like {@link walkDays}, but where a day has a good sample at every instant the server is asked for its totals
  * instead of its samples: one sample a series. All other days, and everything once the server refuses, are
- * answered sample by sample, so that totals, coverage and problems are the same either way. The first days are
- * always asked for by samples: they tell whether there are so many that asking twice pays.
+ * answered sample by sample, so that totals, coverage and problems are the same either way. The first days
+ * that it is asked for are asked for by samples: they tell whether there are so many that asking twice pays.
  */
 export async function* walkSummedDays(
   server: SummingServer,
   query: UsageQuery,
-  { window, signal }: Range,
+  { window, signal }: Omit<DayRange, 'sizes'>,
 ): AsyncIterable<AnsweredSpan> {
+  const known = server.sizes.get(query.expression(`${query.stepSeconds}s`)) ?? 0;
+  if (known >= server.worthwhileSamples) {
+    yield* walkBySums(server, query, { window, signal });
+    return;
+  }
   let rest: Window | null = null;
-  for await (const answered of walkDays(server.client, query, { window, signal })) {
+  for await (const answered of walkDays(server.client, query, { window, signal, sizes: server.sizes })) {
     yield answered;
     const { start, end } = windowOf(answered.span);
     const atFirst: boolean = start.getTime() === window.start.getTime();
@@ -67,7 +75,7 @@ export async function* walkSummedDays(
 async function* walkBySums(
   server: SummingServer,
   query: UsageQuery,
-  { window, signal }: Range,
+  { window, signal }: Omit<DayRange, 'sizes'>,
 ): AsyncIterable<AnsweredSpan> {
   const walk = new DayWalk(window, query.stepSeconds);
   const source = new SummedSource(server, query, signal);

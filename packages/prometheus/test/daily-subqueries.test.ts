@@ -1,7 +1,9 @@
+import type { UsageDay } from '@chargeback/plugin-api';
 import type { SimulatorRequest } from '@chargeback/testkit';
 import { describe, expect, it } from 'vitest';
 import { counters, simulated, WINDOW } from './simulated.ts';
-import { days, usageOf, usageQuery } from './support.ts';
+import { createMetricsSource } from '../src/index.ts';
+import { days, never, silent, usageOf, usageQuery } from './support.ts';
 import { bothWays } from './summed.ts';
 
 const NAMES = Array.from({ length: 100 }, (_, index) => `svc-${index}`);
@@ -29,6 +31,27 @@ describe('totals that the server adds up', () => {
     // The first three days tell that it pays.
     expect(fetch.requests.filter(isTotal)).toHaveLength(27);
     expect(fetch.requests.filter(isProbe)).toHaveLength(1);
+  });
+
+  it('are asked for from the first day on when another window has told that it pays', async () => {
+    const { client, fetch } = simulated({ metrics: [busy()] });
+    const bySample = await usageOf(client, WINDOW, usageQuery());
+    const source = createMetricsSource(client, {
+      concurrency: 2,
+      dailySubqueries: 'auto',
+      logger: silent,
+      worthwhileSamples: 2000,
+    });
+    const answered: UsageDay[] = [];
+    let before = 0;
+    for (const start of ['2026-02-01', '2026-02-16']) {
+      before = fetch.requests.length;
+      for await (const day of source.usage([usageQuery()], days(start, 15), never())) answered.push(day);
+    }
+    expect(answered.toSorted((left, right) => left.date.localeCompare(right.date))).toEqual(bySample);
+    const later = fetch.requests.slice(before);
+    expect(later.filter(isTotal)).toHaveLength(15);
+    expect(later.every((request) => isTotal(request) || isCensus(request))).toBe(true);
   });
 
   it('are a fraction of the bytes', async () => {

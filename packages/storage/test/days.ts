@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Decimal } from '@chargeback/money';
 import { startOfDay } from '@chargeback/plugin-api';
 import type { Store } from '../src/index.ts';
@@ -42,7 +43,7 @@ export async function saveDay(
     calculationFingerprint: 'fingerprint',
     calculationId,
     calculatedAt: new Date(),
-    runId: 'run',
+    runId: randomUUID(),
     problems: [],
     lines: [
       {

@@ -63,14 +63,12 @@ describe('a scripted listener in a broker’s place, without TLS and SASL', () =
 
   it('is a time-out when nothing answers, bounded by the tries', async () => {
     const broker = await start({ behaviour: 'silent' });
-    const begin = performance.now();
     const {
       error: { code, fix },
     } = await failure({ bootstrap_servers: broker.address, timeout_seconds: 0.2 });
     expect(code).toBe('CB_ADMIN_TIMEOUT');
     expect(fix).toContain('timeout_seconds (0.2)');
     expect(broker.requests).toHaveLength(3);
-    expect(performance.now() - begin).toBeLessThan(5000);
   });
 
   it('asks another bootstrap server first after one that hangs', async () => {

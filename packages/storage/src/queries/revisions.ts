@@ -26,12 +26,13 @@ export class RevisionSums {
   }
 }
 
-/** Whether a result replaces another one, be it that everything was held. */
+/** Whether a result replaces another one, be it that everything was held. What a run has not ended with is none. */
 export function isRevision(
-  previous: { readonly calculation_id: string | null },
-  { calculationId }: CalculatedDay,
+  previous: { readonly calculation_id: string | null; readonly run_id: string | null },
+  { calculationId, runId }: CalculatedDay,
 ): boolean {
-  return previous.calculation_id !== null && previous.calculation_id !== calculationId;
+  const { calculation_id: id, run_id: run } = previous;
+  return id !== null && id !== calculationId && run !== runId;
 }
 
 export interface Revision {

@@ -1,0 +1,206 @@
+import {
+  ChargebackError,
+  describeCause,
+  type IsoDate,
+  makeProblem,
+  type Problem,
+} from '@chargeback/plugin-api';
+import type { DateState } from '@chargeback/storage';
+import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
+import { rethrowFatal } from './rethrow-fatal.ts';
+import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
+import { silenceOf } from './silence.ts';
+import type { TenantContext } from './tenant-context.ts';
+import { LATE, type TimeShare } from './time-share.ts';
+
+/** Days asked for singly that may all fail, at the beginning of their span, before its rest waits for the next run. */
+const FAILURES_AT_FIRST = 7;
+
+/** What a gather has come to so far. */
+export interface GatherProgress {
+  readonly states: ReadonlyMap<IsoDate, DateState>;
+  sightings: Sightings;
+  /** Whether the inventory was listed or the source asked. */
+  asked: boolean;
+  /** Days whose inputs were written. */
+  readonly gathered: Set<IsoDate>;
+  /** Usage queries that the source answered, by day. */
+  readonly answered: Map<IsoDate, Set<string>>;
+  /** Spans that the source answered, and what the last one that it did not answer said. */
+  answers: number;
+  failure: unknown;
+  /** Whether no day of the last span that was asked for day by day could be had. */
+  isDown: boolean;
+  /** Those of no day, replaced as a whole in the end. */
+  readonly undated: Problem[];
+}
+
+export interface GatherWork {
+  /** Its signal knows of no time for gathering. */
+  readonly run: TenantContext;
+  readonly time: TimeShare;
+  readonly progress: GatherProgress;
+}
+
+interface SpanWork extends GatherWork {
+  readonly span: readonly IsoDate[];
+  readonly problems: Problem[];
+}
+
+export function noteAnswered({ answered }: GatherProgress, { usage }: SpanAnswer): void {
+  for (const [date, days] of usage) answered.set(date, new Set(days.map(({ queryKey }) => queryKey)));
+}
+
+/** Writes a span that was answered as a whole, and what went wrong with its days. */
+export async function storeWhole(work: GatherWork, answer: SpanAnswer): Promise<void> {
+  const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
+  await recorded(spanWork, () => storeAnswer(spanWork, answer));
+  await record(spanWork, answer.span);
+}
+
+/** `too much`: the span took more time than there is and is to be asked for in smaller ones. `hung`: so did a day. */
+export type Unanswered = 'done' | 'hung' | 'too much';
+
+/** Keeps what was measured, and asks for the days of a span that failed one by one, so that one bad day stays one. */
+export async function settleUnanswered(work: GatherWork, answer: SpanAnswer): Promise<Unanswered> {
+  const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
+  const outcome = await recorded(spanWork, () => settle(spanWork, answer));
+  if (outcome !== 'too much') await record(spanWork, answer.span);
+  return outcome;
+}
+
+async function settle(work: SpanWork, answer: SpanAnswer): Promise<Unanswered> {
+  const { run, time, span } = work;
+  await keepUsage(work, answer);
+  time.signal.throwIfAborted();
+  if (answer.isCut) return late(work);
+  if (span.length === 1) {
+    failed(work, answer);
+    return 'done';
+  }
+  for (const reason of answer.failures) rethrowFatal(run, reason);
+  return (await time.half((signal) => gatherDayByDay(work, signal))) === LATE ? late(work) : 'done';
+}
+
+async function late({ run, progress, span, problems }: SpanWork): Promise<Unanswered> {
+  if (span.length > 1) {
+    // Of what is stored already nobody else will tell.
+    await keepWarnings(run, problems);
+    for (const date of span) progress.answered.delete(date);
+    return 'too much';
+  }
+  const message = `${span[0]}: the source did not answer in time`;
+  progress.failure = message;
+  problems.push({ ...makeProblem('CB_RUN_TIMEOUT', message, { severity: 'error' }), date: span[0]! });
+  return 'hung';
+}
+
+/** A source that is down is not asked for every day: of later spans one day, the one that it is likeliest to have. */
+async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void> {
+  const { run, progress, problems, span } = work;
+  const isGathered = (date: IsoDate): boolean => progress.gathered.has(date);
+  const dates = progress.isDown ? [...span.slice(-1), ...span.slice(0, -1)] : span;
+  const most = progress.isDown ? 1 : FAILURES_AT_FIRST;
+  for (const [index, date] of dates.entries()) {
+    signal.throwIfAborted();
+    const answer = await askSpan({ ...run, signal }, [date]);
+    noteAnswered(progress, answer);
+    if (isWhole(answer)) await storeAnswer(work, answer);
+    else {
+      await keepUsage(work, answer);
+      signal.throwIfAborted();
+      failed(work, answer);
+    }
+    if (index + 1 < most || span.some(isGathered)) continue;
+    for (const left of dates.slice(index + 1)) problems.push(notGathered(left, progress.failure));
+    break;
+  }
+  progress.isDown = !span.some(isGathered);
+}
+
+async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
+  const gathered = gatheredSpan(progress, problems, answer);
+  const silence = silenceOf(run.ecosystem.regather, gathered);
+  if (silence === null) progress.answers += 1;
+  else progress.failure = silence;
+  await saveGathered(run, gathered);
+}
+
+/** What was measured is not asked again when the bill is. */
+async function keepUsage({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
+  run.signal.throwIfAborted();
+  if (answer.measured)
+    await saveUsageAlone(run, { ...gatheredSpan(progress, problems, answer), batches: [] });
+}
+
+function gatheredSpan(progress: GatherProgress, problems: Problem[], answer: SpanAnswer): GatheredSpan {
+  const { span, batches, usage } = answer;
+  const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
+  return { ...progress, problems, span, batches, usage, onSaved };
+}
+
+function failed({ run, progress, problems }: SpanWork, { span, failures }: SpanAnswer): void {
+  for (const reason of failures) rethrowFatal(run, reason);
+  progress.failure = failures[0];
+  problems.push(notGathered(span[0]!, progress.failure));
+}
+
+/** What is known of the days that were asked counts, also when the time is over. */
+async function recorded<Result>(work: SpanWork, action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (cause) {
+    const told = new Set(work.problems.map(({ date }) => date));
+    const isKnown = (date: IsoDate): boolean => told.has(date) || work.progress.gathered.has(date);
+    if (work.time.isOver) await record(work, work.span.filter(isKnown));
+    throw cause;
+  }
+}
+
+/** Replaces what earlier runs told of these days. */
+async function record({ run, progress, span, problems }: SpanWork, dates: readonly IsoDate[]): Promise<void> {
+  const inside = new Set<IsoDate | null>(span);
+  const dated = distinct(problems).filter(({ date }) => inside.has(date));
+  progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
+  run.problems.push(...dated);
+  const standing = await standingProblems(run, progress, dates);
+  if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
+}
+
+async function keepWarnings(run: TenantContext, problems: readonly Problem[]): Promise<void> {
+  const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
+  run.problems.push(...warnings);
+  const dates = new Set(warnings.map(({ date }) => date!));
+  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], warnings);
+}
+
+/** What an earlier run told of stored usage that was not asked for again: it is still so. */
+async function standingProblems(
+  { store, window, wiring }: TenantContext,
+  { answered }: GatherProgress,
+  dates: readonly IsoDate[],
+): Promise<Problem[]> {
+  const asked = new Set<IsoDate | null>(dates);
+  const queries = new Set<string | null>(wiring.usageQueries.map(({ key }) => key));
+  return (await store.problems(window)).filter(
+    ({ code, path, date }) =>
+      code.startsWith('CB_METRICS_') &&
+      queries.has(path) &&
+      asked.has(date) &&
+      !(date !== null && path !== null && answered.get(date)?.has(path)),
+  );
+}
+
+/** A day that is asked for again by itself may say the same again. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
+function notGathered(date: IsoDate, cause: unknown): Problem {
+  const fix = ChargebackError.isInstance(cause) ? { fix: cause.fix } : {};
+  return makeProblem('CB_BILLING_GATHER', `${date}: ${describeCause(cause)}`, {
+    severity: 'error',
+    date,
+    ...fix,
+  });
+}

@@ -1,0 +1,83 @@
+import { chain, evenSplit, terminal } from '@chargeback/allocation';
+import { daysOf, isoDateOf } from '@chargeback/plugin-api';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { daysFrom, line, TestTenant, usageDay } from './support.ts';
+import { sharesOf, usageRoute, world } from './worlds.ts';
+
+const MONTH = daysFrom('2026-02-01', 28);
+const dates = daysOf(MONTH);
+const amongAll = {
+  ...usageRoute('COMPUTE'),
+  usage: [],
+  allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
+};
+
+describe('days that are calculated while others are gathered', () => {
+  let tenant: TestTenant;
+
+  beforeEach(async () => {
+    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant.world.lines = dates.map((date) => line(date, '30'));
+    tenant.world.usage = dates.map((date) => usageDay(date, { zoe: 1 }));
+  });
+  afterEach(() => tenant.dispose());
+
+  const states = () => tenant.withStore((store) => store.dateStates(MONTH));
+  const calculated = async () =>
+    (await states()).filter(({ state }) => state === 'calculated').map(({ date }) => date);
+
+  it('have their rows before the source has answered for the next ones', async () => {
+    const asked: string[] = [];
+    tenant.world.beforeBilling = ({ start }) => void asked.push(isoDateOf(start));
+    tenant.world.waitBeforeBilling = async () => {
+      const before = dates.filter((date) => date < asked.at(-1)!);
+      await vi.waitFor(async () => expect(await calculated()).toEqual(before), { timeout: 20_000 });
+    };
+    const run = await tenant.run(MONTH);
+    expect(asked).toEqual(['2026-02-01', '2026-02-08', '2026-02-22']);
+    expect(run).toMatchObject({
+      status: 'completed',
+      datesGathered: 28,
+      datesCalculated: 28,
+      rowsWritten: 28,
+    });
+    delete tenant.world.waitBeforeBilling;
+    expect((await tenant.run(MONTH)).datesCalculated).toBe(0);
+  });
+
+  it('are calculated again in the same run when what comes later changes them, which is no revision', async () => {
+    tenant.world.usage = tenant.world.usage.filter(({ date }) => date > '2026-02-02');
+    await tenant.run(daysFrom('2026-02-01', 2));
+    tenant.world.usage = dates.map((date) => usageDay(date, date < '2026-02-03' ? { alice: 1 } : { zoe: 1 }));
+    const asked: string[] = [];
+    tenant.world.beforeBilling = ({ start }) => void asked.push(isoDateOf(start));
+    const run = await tenant.run(MONTH);
+    expect(asked.at(-1)).toBe('2026-02-01');
+    expect(run).toMatchObject({ datesGathered: 28, datesCalculated: 28 });
+    expect(await sharesOf(tenant, daysFrom('2026-02-03', 26))).toEqual({
+      alice: '390.0000',
+      zoe: '390.0000',
+    });
+    const revised = await tenant.withStore((store) => store.revisions(MONTH));
+    expect(revised.map(({ date }) => date)).toEqual(['2026-02-02', '2026-02-01']);
+  });
+
+  it('tell of their problems once, and leave to their turn what is held or reaches beyond a day', async () => {
+    tenant.world.lines = [
+      ...dates.map((date) => line(date, '30', { productType: 'NEW' })),
+      line('2026-02-02', '10', { lineId: 'held', productType: 'NETWORK' }),
+      line('2026-02-03', '280', { lineId: 'long', granularity: 'monthly' }),
+    ];
+    tenant.world.usage = tenant.world.usage.filter(({ date }) => date !== '2026-02-02');
+    const seen: string[][] = [];
+    tenant.world.waitBeforeBilling = async () => void seen.push(await calculated());
+    const run = await tenant.run(MONTH);
+    expect(seen.flat()).not.toContain('2026-02-02');
+    expect(seen.flat()).not.toContain('2026-02-03');
+    expect(run).toMatchObject({ datesCalculated: 27, datesHeld: 1 });
+    const told = run.problems.map(({ code, date, path }) => JSON.stringify([code, date, path]));
+    expect(told.toSorted()).toEqual([...new Set(told)].toSorted());
+    const unknown = run.problems.filter(({ code }) => code === 'CB_ALLOCATION_UNKNOWN_PRODUCT');
+    expect(unknown.length).toBeGreaterThan(0);
+  });
+});
