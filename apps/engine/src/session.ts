@@ -39,7 +39,7 @@ export interface Session {
 
 export async function openSession(options: ConfigOptions, context: ProcessContext): Promise<Session> {
   const loaded = await load(options, context);
-  const logger = createLogger({ logging: loaded.config.logging, stream: context.stderr });
+  const logger = await createLogger({ logging: loaded.config.logging, stream: context.stderr });
   for (const { code, message, line, path: place } of loaded.warnings) {
     logger.warn({ code, line, path: place }, message);
   }
@@ -67,7 +67,7 @@ async function load(options: ConfigOptions, context: ProcessContext): Promise<Lo
     });
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
-    const logger = createLogger({
+    const logger = await createLogger({
       logging: { level: 'ERROR', per_module_levels: {} },
       stream: context.stderr,
     });
