@@ -10,6 +10,7 @@ import {
   type PluginRegistry,
 } from '@chargeback/engine';
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
+import { importBuiltIn } from './import-built-in.ts';
 import { createLogger } from './logger.ts';
 
 /** What the process gives a command. */
@@ -115,6 +116,6 @@ async function builtInPlugins(): Promise<PluginModule[]> {
     throw new ChargebackError('CB_INTERNAL', 'package.json names no built-in plugins');
   return names.map((name: unknown) => ({
     name: String(name),
-    load: () => import(String(name)) as Promise<unknown>,
+    load: () => importBuiltIn(String(name)),
   }));
 }
