@@ -31,7 +31,7 @@ function lineFields(line: BillingLineItem): unknown[] {
 }
 
 function withSortedKeys(value: Json): Json {
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || isFlatAndSorted(value)) return value;
   if (Array.isArray(value)) return value.map((inner: Json) => withSortedKeys(inner));
   const entries = Object.entries(value) as [string, Json][];
   return Object.fromEntries(
@@ -39,6 +39,18 @@ function withSortedKeys(value: Json): Json {
       .toSorted(([left], [right]) => compareKeys(left, right))
       .map(([key, inner]) => [key, withSortedKeys(inner)]),
   );
+}
+
+/** Most metadata is: a copy of it would read the same. */
+function isFlatAndSorted(value: object): boolean {
+  if (Array.isArray(value)) return false;
+  let before: string | undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    if (typeof inner === 'object' && inner !== null) return false;
+    if (before !== undefined && compareKeys(before, key) >= 0) return false;
+    before = key;
+  }
+  return true;
 }
 
 /** Digest of one query's usage on one day, whatever order its entries arrived in. */
