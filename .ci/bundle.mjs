@@ -94,6 +94,6 @@ function copyLicenses(chunks, folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const folder = process.argv[2];
-  await bundle({ folder, output: path.join(root, folder, 'bundle') });
+  const [folder, name = 'bundle'] = process.argv.slice(2);
+  await bundle({ folder, output: path.join(root, folder, name) });
 }
