@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,5 +83,14 @@ describe('what Node compiled of the program', () => {
     await writeFile(file, '');
     const env = { ...keep, XDG_CACHE_HOME: file, LOCALAPPDATA: file };
     expect(await chargeback(['--version'], { program, env })).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it.runIf(process.getuid?.() === 0)('is not kept in the home of another user', async () => {
+    const cache = path.join(work.path, 'of-another');
+    await mkdir(cache);
+    await chown(cache, 65_534, 65_534);
+    const env = { ...keep, XDG_CACHE_HOME: cache };
+    expect(await chargeback(['--version'], { program, env })).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await readdir(cache)).toEqual([]);
   });
 });
