@@ -68,7 +68,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules|/dist/' },
-    exclude: { path: ['/dist/', '/template/', '\\.tsbuildinfo$'] },
+    exclude: { path: ['/dist/', '/bundle/', '/template/', '\\.tsbuildinfo$'] },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['@chargeback/source', 'import', 'node', 'default'],

@@ -37,7 +37,7 @@ commands[command](rest);
 
 function start(args) {
   build();
-  const main = path.join(root, 'apps', 'engine', 'dist', 'main.js');
+  const main = path.join(root, 'apps', 'engine', 'bundle', 'main.js');
   if (args.length === 0) node([main, 'demo']);
   // `npm start -- --config FILE` bills a real set-up instead of the demo.
   else if (args[0].startsWith('--') && !['--help', '--version'].includes(args[0]))

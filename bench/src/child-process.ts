@@ -6,8 +6,12 @@ import { fileURLToPath } from 'node:url';
 /** Of the scripts beside this one: built, or as they were written. */
 const EXTENSION = path.extname(import.meta.url);
 
+/** The engine as the application has it: built, it is bundled. */
+const BUNDLED: ReadonlySet<string> = new Set(['run-engine']);
+
 function start(name: string, job: unknown): ChildProcess {
-  const script = fileURLToPath(new URL(`${name}${EXTENSION}`, import.meta.url));
+  const folder = EXTENSION === '.js' && BUNDLED.has(name) ? '../bundle/' : './';
+  const script = fileURLToPath(new URL(`${folder}${name}${EXTENSION}`, import.meta.url));
   // The options of this process, those on memory among them, are the child's too.
   return fork(script, [JSON.stringify(job)], { stdio: 'inherit' });
 }

@@ -1,33 +1,41 @@
 import { readFileSync } from 'node:fs';
-import { ConfigError } from '@chargeback/config';
 import { ChargebackError, describeCause, ERROR_CODES } from '@chargeback/plugin-api';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { configSchema } from './commands/config-schema.ts';
-import { demo, type DemoOptions } from './commands/demo.ts';
-import { doctor, type DoctorOptions } from './commands/doctor.ts';
-import { pluginsList, type PluginsListOptions } from './commands/plugins-list.ts';
-import { pluginsWiring, type PluginsWiringOptions } from './commands/plugins-wiring.ts';
-import { pruneCommand, type PruneOptions } from './commands/prune.ts';
-import { recalculate } from './commands/recalculate.ts';
-import { reconcile, type ReconcileOptions } from './commands/reconcile.ts';
-import { resume } from './commands/resume.ts';
-import { run, type RunCommandOptions } from './commands/run.ts';
-import { status, type StatusOptions } from './commands/status.ts';
-import {
-  copyStorage,
-  migrateStorage,
-  showStorage,
-  type StorageCopyOptions,
-  type StorageOptions,
-} from './commands/storage.ts';
-import { validate, type ValidateOptions } from './commands/validate.ts';
-import { worker, type WorkerOptions } from './commands/worker.ts';
-import { paintFor } from './output/format.ts';
+import type { DemoOptions } from './commands/demo.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
+import type { PluginsListOptions } from './commands/plugins-list.ts';
+import type { PluginsWiringOptions } from './commands/plugins-wiring.ts';
+import type { PruneOptions } from './commands/prune.ts';
+import type { ReconcileOptions } from './commands/reconcile.ts';
+import type { RunCommandOptions } from './commands/run.ts';
+import type { StatusOptions } from './commands/status.ts';
+import type { StorageCopyOptions, StorageOptions } from './commands/storage.ts';
+import type { ValidateOptions } from './commands/validate.ts';
+import type { WorkerOptions } from './commands/worker.ts';
+import { paintFor } from './output/paint.ts';
 import type { ConfigOptions, ProcessContext } from './session.ts';
 import { abortOnSignals } from './signals.ts';
 import { parseDay } from './window.ts';
 
 type Action = (signal: AbortSignal) => Promise<number>;
+
+/** Each command's own code is loaded when it is called: a run needs neither the demo's simulators nor the worker. */
+const commands = {
+  configSchema: () => import('./commands/config-schema.ts'),
+  demo: () => import('./commands/demo.ts'),
+  doctor: () => import('./commands/doctor.ts'),
+  pluginsList: () => import('./commands/plugins-list.ts'),
+  pluginsWiring: () => import('./commands/plugins-wiring.ts'),
+  prune: () => import('./commands/prune.ts'),
+  recalculate: () => import('./commands/recalculate.ts'),
+  reconcile: () => import('./commands/reconcile.ts'),
+  resume: () => import('./commands/resume.ts'),
+  run: () => import('./commands/run.ts'),
+  status: () => import('./commands/status.ts'),
+  storage: () => import('./commands/storage.ts'),
+  validate: () => import('./commands/validate.ts'),
+  worker: () => import('./commands/worker.ts'),
+};
 
 /** Runs one command and says how the process should end. */
 export async function runCommandLine(argv: readonly string[], context: NodeJS.Process): Promise<number> {
@@ -54,31 +62,39 @@ function createProgram(context: ProcessContext, start: (action: Action) => Promi
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     });
-  addRun(program, (options) => start((signal) => run(options, context, signal)));
+  addRun(program, (options) => start(async (signal) => (await commands.run()).run(options, context, signal)));
   withConfig(program.command('validate').description('check the configuration without running anything'))
     .option('--no-import', 'run no code that the configuration names')
     .option('--json', 'print JSON')
-    .action((options: ValidateOptions) => start(() => validate(options, context)));
+    .action((options: ValidateOptions) =>
+      start(async () => (await commands.validate()).validate(options, context)),
+    );
   withConfig(program.command('doctor').description('ask the sources what can be billed, and what to write'))
     .option('--tenant <name>', 'only this tenant')
     .option('--json', 'print JSON')
-    .action((options: DoctorOptions) => start((signal) => doctor(options, context, signal)));
+    .action((options: DoctorOptions) =>
+      start(async (signal) => (await commands.doctor()).doctor(options, context, signal)),
+    );
   addService(program, context, start);
   addStorage(program, context, start);
-  addReconcile(program, (options) => start(() => reconcile(options, context)));
+  addReconcile(program, (options) =>
+    start(async () => (await commands.reconcile()).reconcile(options, context)),
+  );
   addPlugins(program, start, context);
   program
     .command('config')
     .description('about the configuration file')
     .command('schema')
     .description('print its JSON schema, for editors')
-    .action(() => start(() => configSchema(context)));
+    .action(() => start(async () => (await commands.configSchema()).configSchema(context)));
   program
     .command('demo')
     .description('bill 30 days of a fictional company, with nothing to set up')
     .option('--output <folder>', 'folder for the database and the CSV files', 'demo-output')
     .option('--json', 'print JSON')
-    .action((options: DemoOptions) => start((signal) => demo(options, context, signal)));
+    .action((options: DemoOptions) =>
+      start(async (signal) => (await commands.demo()).demo(options, context, signal)),
+    );
   return program;
 }
 
@@ -94,13 +110,17 @@ function addPlugins(
     .option('--config <file>', 'configuration that names further plugins')
     .option('--env-file <file>', 'environment file')
     .option('--json', 'print JSON')
-    .action((options: PluginsListOptions) => start(() => pluginsList(options, context)));
+    .action((options: PluginsListOptions) =>
+      start(async () => (await commands.pluginsList()).pluginsList(options, context)),
+    );
   withConfig(
     plugins.command('wiring').description('print who allocates each product type, and where that is set'),
   )
     .requiredOption('--tenant <name>', 'the tenant')
     .option('--json', 'print JSON')
-    .action((options: PluginsWiringOptions) => start((signal) => pluginsWiring(options, context, signal)));
+    .action((options: PluginsWiringOptions) =>
+      start(async (signal) => (await commands.pluginsWiring()).pluginsWiring(options, context, signal)),
+    );
 }
 
 function withConfig(command: Command): Command {
@@ -132,26 +152,34 @@ function addService(
 ): void {
   withConfig(program.command('worker').description('run again and again, until a signal stops it'))
     .option('--tenant <name>', 'only this tenant')
-    .action((options: WorkerOptions) => start((signal) => worker(options, context, signal)));
+    .action((options: WorkerOptions) =>
+      start(async (signal) => (await commands.worker()).worker(options, context, signal)),
+    );
   withConfig(program.command('status').description('where each tenant stands, and what needs care'))
     .option('--tenant <name>', 'only this tenant')
     .option('--json', 'print JSON')
-    .action((options: StatusOptions) => start(() => status(options, context)));
+    .action((options: StatusOptions) =>
+      start(async () => (await commands.status()).status(options, context)),
+    );
   withConfig(
     program.command('resume').argument('<tenant>').description('bring a suspended tenant back'),
-  ).action((name: string, options: ConfigOptions) => start(() => resume(name, options, context)));
+  ).action((name: string, options: ConfigOptions) =>
+    start(async () => (await commands.resume()).resume(name, options, context)),
+  );
   withRange(withConfig(program.command('recalculate').description('calculate days anew from what is stored')))
     .requiredOption('--tenant <name>', 'the tenant')
     .option('--regather', 'ask the source again first')
     .option('--json', 'print JSON')
     .action((options: RunCommandOptions & { tenant: string }) =>
-      start((signal) => recalculate(options, context, signal)),
+      start(async (signal) => (await commands.recalculate()).recalculate(options, context, signal)),
     );
   withConfig(program.command('prune').description('remove what is older than retention_days'))
     .option('--tenant <name>', 'only this tenant')
     .option('--dry-run', 'only count')
     .option('--json', 'print JSON')
-    .action((options: PruneOptions) => start((signal) => pruneCommand(options, context, signal)));
+    .action((options: PruneOptions) =>
+      start(async (signal) => (await commands.prune()).pruneCommand(options, context, signal)),
+    );
 }
 
 function addStorage(
@@ -163,11 +191,15 @@ function addStorage(
   withConfig(storage.command('status').description('which schema each database has; changes nothing'))
     .option('--tenant <name>', 'only this tenant')
     .option('--json', 'print JSON')
-    .action((options: StorageOptions) => start(() => showStorage(options, context)));
+    .action((options: StorageOptions) =>
+      start(async () => (await commands.storage()).showStorage(options, context)),
+    );
   withConfig(storage.command('migrate').description('bring the schemas up to date, as the next run would'))
     .option('--tenant <name>', 'only this tenant')
     .option('--json', 'print JSON')
-    .action((options: StorageOptions) => start(() => migrateStorage(options, context)));
+    .action((options: StorageOptions) =>
+      start(async () => (await commands.storage()).migrateStorage(options, context)),
+    );
   storage
     .command('copy')
     .description('copy a tenant into an empty database and compare both')
@@ -175,7 +207,9 @@ function addStorage(
     .requiredOption('--to <url>', 'connection string of the empty database copied to')
     .requiredOption('--tenant <id>', 'the tenant_id that the database belongs to')
     .option('--json', 'print JSON')
-    .action((options: StorageCopyOptions) => start((signal) => copyStorage(options, context, signal)));
+    .action((options: StorageCopyOptions) =>
+      start(async (signal) => (await commands.storage()).copyStorage(options, context, signal)),
+    );
 }
 
 function addReconcile(program: Command, action: (options: ReconcileOptions) => Promise<void>): void {
@@ -208,6 +242,7 @@ async function guarded(action: Action, argv: readonly string[], context: NodeJS.
       ? new ChargebackError('CB_RUN_INTERRUPTED', 'stopped before it was done')
       : error;
     const paint = paintFor(context.stderr);
+    const { ConfigError } = await import('@chargeback/config');
     if (cause instanceof ConfigError) {
       if (argv.includes('--json')) {
         context.stdout.write(`${JSON.stringify({ valid: false, problems: cause.problems }, undefined, 2)}\n`);

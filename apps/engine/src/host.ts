@@ -10,7 +10,6 @@ import {
   type FetchOptions,
   type PluginHost,
 } from '@chargeback/plugin-api';
-import { Agent, fetch as undiciFetch } from 'undici';
 
 const LONGEST_TIMER = 2_147_483_647;
 
@@ -30,7 +29,7 @@ export interface HostOptions {
 }
 
 export function createHost(options: HostOptions): Host {
-  const network = options.fetch ?? (undiciFetch as unknown as Fetch);
+  const network = options.fetch ?? fetch;
   return {
     clock: options.clock ?? (() => new Date()),
     fetch: network,
@@ -59,7 +58,17 @@ function createFetch(network: Fetch, configDirectory: string, { caFile }: FetchO
       cause,
     });
   }
-  const dispatcher = new Agent({ connect: { ca: [...rootCertificates, authority] } });
-  const withAuthority: typeof undiciFetch = (input, init) => undiciFetch(input, { ...init, dispatcher });
-  return withAuthority as unknown as Fetch;
+  let trusting: Promise<Fetch> | undefined;
+  return async (input, init) => {
+    trusting ??= fetchTrusting([...rootCertificates, authority]);
+    return (await trusting)(input, init);
+  };
+}
+
+/** Node's own fetch takes no authorities. Loaded only here: most set-ups need none of their own. */
+async function fetchTrusting(authorities: readonly string[]): Promise<Fetch> {
+  const { Agent, fetch: fetchThrough } = await import('undici');
+  const dispatcher = new Agent({ connect: { ca: [...authorities] } });
+  const through: typeof fetchThrough = (input, init) => fetchThrough(input, { ...init, dispatcher });
+  return through as unknown as Fetch;
 }

@@ -1,7 +1,6 @@
 import type { Config } from '@chargeback/config';
 import type { Logger } from '@chargeback/plugin-api';
 import pino, { type DestinationStream, type LevelWithSilent } from 'pino';
-import pretty from 'pino-pretty';
 
 const LEVELS: Readonly<Record<string, LevelWithSilent>> = {
   CRITICAL: 'fatal',
@@ -18,9 +17,9 @@ export interface LoggerOptions {
 }
 
 /** Pretty on a terminal, JSON lines otherwise. */
-export function createLogger({ logging, stream }: LoggerOptions): Logger {
+export async function createLogger({ logging, stream }: LoggerOptions): Promise<Logger> {
   const destination: DestinationStream = stream.isTTY
-    ? pretty({
+    ? (await import('pino-pretty')).default({
         destination: stream,
         colorize: stream.hasColors(),
         translateTime: 'SYS:HH:MM:ss',

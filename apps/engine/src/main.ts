@@ -5,6 +5,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(`chargeback needs Node 22.18 or newer; this is ${process.versions.node}.\n`);
   process.exitCode = 2;
 } else {
+  const { keepCompiledCode } = await import('./keep-compiled-code.ts');
+  keepCompiledCode(process);
   const { runCommandLine } = await import('./command-line.ts');
   process.exitCode = await runCommandLine(process.argv, process);
 }

@@ -1,7 +1,7 @@
 import type { TenantRun } from '@chargeback/engine';
 import { describeCause, type Logger } from '@chargeback/plugin-api';
-import { createHealthMetrics, type HealthMetrics, type ObservedRequest } from './health-metrics.ts';
-import { type Exposition, type MetricsServer, startMetricsServer } from './metrics-server.ts';
+import type { HealthMetrics, ObservedRequest } from './health-metrics.ts';
+import type { Exposition, MetricsServer } from './metrics-server.ts';
 import type { Session } from './session.ts';
 import { readTenantHealth } from './tenant-health.ts';
 import type { Tenants } from './tenants.ts';
@@ -34,6 +34,8 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   const { session, tenants, clock } = options;
   const { host, port } = session.loaded.config.monitoring;
   if (port === null) return NO_MONITORING;
+  const { createHealthMetrics } = await import('./health-metrics.ts');
+  const { startMetricsServer } = await import('./metrics-server.ts');
   const logger = session.logger.child({ module: 'monitoring' });
   const metrics = createHealthMetrics({ clock });
   const lastRuns: Record<string, object> = {};

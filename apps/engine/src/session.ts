@@ -10,6 +10,7 @@ import {
   type PluginRegistry,
 } from '@chargeback/engine';
 import { ChargebackError, type Logger } from '@chargeback/plugin-api';
+import { importBuiltIn } from './import-built-in.ts';
 import { createLogger } from './logger.ts';
 
 /** What the process gives a command. */
@@ -39,7 +40,7 @@ export interface Session {
 
 export async function openSession(options: ConfigOptions, context: ProcessContext): Promise<Session> {
   const loaded = await load(options, context);
-  const logger = createLogger({ logging: loaded.config.logging, stream: context.stderr });
+  const logger = await createLogger({ logging: loaded.config.logging, stream: context.stderr });
   for (const { code, message, line, path: place } of loaded.warnings) {
     logger.warn({ code, line, path: place }, message);
   }
@@ -67,7 +68,7 @@ async function load(options: ConfigOptions, context: ProcessContext): Promise<Lo
     });
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
-    const logger = createLogger({
+    const logger = await createLogger({
       logging: { level: 'ERROR', per_module_levels: {} },
       stream: context.stderr,
     });
@@ -115,6 +116,6 @@ async function builtInPlugins(): Promise<PluginModule[]> {
     throw new ChargebackError('CB_INTERNAL', 'package.json names no built-in plugins');
   return names.map((name: unknown) => ({
     name: String(name),
-    load: () => import(String(name)) as Promise<unknown>,
+    load: () => importBuiltIn(String(name)),
   }));
 }

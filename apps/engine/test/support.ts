@@ -15,8 +15,11 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  readonly env?: Readonly<Record<string, string>>;
+  /** Undefined: not even what tests are run with. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** Node's arguments up to the program; default: the sources. */
+  readonly program?: readonly string[];
   /** Bytes beyond which no file may grow; the operating system then refuses, as for a full disk. */
   readonly largestFile?: number;
   /** Sees the process as soon as it runs. */
@@ -26,11 +29,13 @@ export interface CommandOptions {
 /** Runs the real command line in a process of its own. */
 export function chargeback(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const node = [process.execPath, '--conditions=@chargeback/source', main, ...args];
+    const program = options.program ?? ['--conditions=@chargeback/source', main];
+    const node = [process.execPath, ...program, ...args];
     const [command, ...rest] = options.largestFile === undefined ? node : limited(node, options.largestFile);
     const child = spawn(command!, rest, {
       cwd: options.cwd ?? repository,
-      env: { PATH: process.env['PATH'] ?? '', ...options.env },
+      // Of the home folder of whoever runs the tests nothing is touched.
+      env: { PATH: process.env['PATH'] ?? '', NODE_DISABLE_COMPILE_CACHE: '1', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

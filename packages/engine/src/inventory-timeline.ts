@@ -3,7 +3,7 @@ import type { Lifetimes } from '@chargeback/storage';
 import { canonicalJson, digestOf } from './fingerprint.ts';
 import { tenantPeriodOf } from './identity-sets.ts';
 
-/** The inventory as it was in one window, with what is derived from it once. */
+/** The inventory as it was in one window, with what is derived from it: once, and only where it is asked for. */
 export interface WindowInventory {
   readonly inventory: Inventory;
   /** Every identity of the window except the system's own, in order of id. */
@@ -53,8 +53,8 @@ export class InventoryTimeline {
 
   /** Digest of the lifetimes of resources that a window's bill names without their being in its inventory. */
   outsideDigest(window: Window, resourceIds: readonly string[]): string {
-    const { resources } = this.of(window).inventory;
-    const outside = resourceIds.filter((resourceId) => !resources.has(resourceId)).toSorted();
+    const isThere = (resource: Resource): boolean => overlaps(timesOf(resource), spanOf(window));
+    const outside = resourceIds.filter((id) => !this.lifetimesOf(id).some(isThere)).toSorted();
     return digestOf(
       outside.map((resourceId) => {
         const known = this.lifetimesOf(resourceId).at(-1);
@@ -63,26 +63,55 @@ export class InventoryTimeline {
     );
   }
 
+  /** A day that nothing changed needs the digest alone. */
   #make(window: Window): WindowInventory {
-    const resources = new Map<string, Resource>();
-    const identities = new Map<string, Identity>();
-    const digests = [
-      collect(this.#resources, window, (resource) => resources.set(resource.resourceId, resource)),
-      collect(this.#identities, window, (identity) => identities.set(identity.identityId, identity)),
-    ];
-    const inventory: Inventory = { resources, identities };
-    return { inventory, tenantPeriod: tenantPeriodOf(inventory), digest: digestOf(digests) };
+    const span = spanOf(window);
+    const digest = digestOf([sumOf(this.#resources, span), sumOf(this.#identities, span)]);
+    let inventory: Inventory | undefined;
+    let tenantPeriod: readonly Identity[] | undefined;
+    const make = (): Inventory => ({
+      resources: new Map(itemsOf(this.#resources, span).map((item) => [item.resourceId, item])),
+      identities: new Map(itemsOf(this.#identities, span).map((item) => [item.identityId, item])),
+    });
+    return {
+      digest,
+      get inventory() {
+        return (inventory ??= make());
+      },
+      get tenantPeriod() {
+        return (tenantPeriod ??= tenantPeriodOf(this.inventory));
+      },
+    };
   }
+}
+
+/** Milliseconds since 1970: the first, and the first after the last. */
+interface Span {
+  readonly from: number;
+  readonly until: number;
+}
+
+function spanOf({ start, end }: Window): Span {
+  return { from: start.getTime(), until: end.getTime() };
+}
+
+function timesOf({ createdAt, deletedAt }: Resource | Identity): Span {
+  return { from: createdAt?.getTime() ?? -Infinity, until: deletedAt?.getTime() ?? Infinity };
+}
+
+function overlaps(times: Span, span: Span): boolean {
+  return times.from < span.until && times.until > span.from;
 }
 
 /** One lifetime with the number that stands for its content in digests. */
 interface Timed<Item> {
   readonly item: Item;
+  readonly times: Span;
   readonly hash: bigint;
 }
 
-function timed<Item>(item: Item, text: string): Timed<Item> {
-  return { item, hash: hashOf(text) };
+function timed<Item extends Resource | Identity>(item: Item, text: string): Timed<Item> {
+  return { item, times: timesOf(item), hash: hashOf(text) };
 }
 
 function hashOf(text: string): bigint {
@@ -90,26 +119,29 @@ function hashOf(text: string): bigint {
 }
 
 /**
- * Hands on what overlaps the window and returns a digest of it. A lifetime counts as far as it lies inside: a
- * thing that ends next month does not change what this month came to. Of two lifetimes of one id the later counts.
+ * Digest of what overlaps a span, as a sum, so that the order does not matter. A lifetime counts as far as it lies
+ * inside: a thing that ends next month does not change what this month came to.
  */
-function collect<Item extends Resource | Identity>(
-  all: readonly Timed<Item>[],
-  window: Window,
-  add: (item: Item) => void,
-): string {
-  const [start, end] = [window.start.getTime(), window.end.getTime()];
+function sumOf(all: readonly Timed<unknown>[], span: Span): string {
   let sum = 0n;
-  for (const { item, hash } of all) {
-    const created = item.createdAt?.getTime() ?? -Infinity;
-    const deleted = item.deletedAt?.getTime() ?? Infinity;
-    if (created >= end || deleted <= start) continue;
-    const whole = created <= start && deleted >= end;
-    const inside = whole ? hash : hashOf(`${hash} ${Math.max(created, start)} ${Math.min(deleted, end)}`);
-    sum = (sum + inside) % DIGEST_MODULUS;
-    add(deleted !== Infinity && deleted >= end ? { ...item, deletedAt: null } : item);
+  for (const { times, hash } of all) {
+    if (!overlaps(times, span)) continue;
+    const whole = times.from <= span.from && times.until >= span.until;
+    sum += whole
+      ? hash
+      : hashOf(`${hash} ${Math.max(times.from, span.from)} ${Math.min(times.until, span.until)}`);
   }
-  return sum.toString(16);
+  return (sum % DIGEST_MODULUS).toString(16);
+}
+
+/** What overlaps a span, as it was in it; of two lifetimes of one id the later comes last. */
+function itemsOf<Item extends Resource | Identity>(all: readonly Timed<Item>[], span: Span): Item[] {
+  const items: Item[] = [];
+  for (const { item, times } of all) {
+    if (!overlaps(times, span)) continue;
+    items.push(times.until !== Infinity && times.until >= span.until ? { ...item, deletedAt: null } : item);
+  }
+  return items;
 }
 
 /** Display names cannot change who bears a cost; lifetimes are told apart per window. */

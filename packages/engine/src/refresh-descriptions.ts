@@ -1,4 +1,4 @@
-import type { Identity } from '@chargeback/plugin-api';
+import type { Identity, Metadata } from '@chargeback/plugin-api';
 import { canonicalJson } from './fingerprint.ts';
 import type { TenantContext } from './tenant-context.ts';
 
@@ -14,11 +14,20 @@ export async function refreshDescriptions(context: TenantContext): Promise<void>
   for (const known of identities.values()) {
     if (known.createdAt === null) continue;
     const described = describe(known.identityId);
-    if (descriptionOf(described) !== descriptionOf(known)) changed.push(described);
+    if (!isSameDescription(described, known)) changed.push(described);
   }
   if (changed.length > 0) await context.store.describeIdentities(changed);
 }
 
-function descriptionOf({ identityType, displayName, metadata }: Identity): string {
-  return canonicalJson([identityType, displayName, metadata]);
+function isSameDescription(one: Identity, other: Identity): boolean {
+  return (
+    one.identityType === other.identityType &&
+    one.displayName === other.displayName &&
+    ((isEmpty(one.metadata) && isEmpty(other.metadata)) ||
+      canonicalJson(one.metadata) === canonicalJson(other.metadata))
+  );
+}
+
+function isEmpty(metadata: Metadata): boolean {
+  return Object.keys(metadata).length === 0;
 }

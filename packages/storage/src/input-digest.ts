@@ -31,7 +31,7 @@ function lineFields(line: BillingLineItem): unknown[] {
 }
 
 function withSortedKeys(value: Json): Json {
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || isSorted(value)) return value;
   if (Array.isArray(value)) return value.map((inner: Json) => withSortedKeys(inner));
   const entries = Object.entries(value) as [string, Json][];
   return Object.fromEntries(
@@ -39,6 +39,20 @@ function withSortedKeys(value: Json): Json {
       .toSorted(([left], [right]) => compareKeys(left, right))
       .map(([key, inner]) => [key, withSortedKeys(inner)]),
   );
+}
+
+/** Most metadata is: a copy of it would read the same. */
+function isSorted(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every((inner: Json) => isSorted(inner));
+  const object = value as { readonly [key: string]: Json };
+  let before: string | undefined;
+  for (const key of Object.keys(object)) {
+    if (before !== undefined && compareKeys(before, key) >= 0) return false;
+    if (!isSorted(object[key]!)) return false;
+    before = key;
+  }
+  return true;
 }
 
 /** Digest of one query's usage on one day, whatever order its entries arrived in. */

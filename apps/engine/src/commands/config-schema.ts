@@ -6,7 +6,7 @@ import { builtInRegistry, type ProcessContext } from '../session.ts';
 /** `chargeback config schema`: the JSON schema of the configuration file, for editors. */
 export async function configSchema(context: ProcessContext): Promise<number> {
   const logging = { level: 'WARNING', per_module_levels: {} } as const;
-  const registry = await builtInRegistry(createLogger({ logging, stream: context.stderr }));
+  const registry = await builtInRegistry(await createLogger({ logging, stream: context.stderr }));
   const schemas: Record<string, z.ZodType> = {};
   for (const { plugin } of registry.plugins) {
     for (const name of [plugin.ecosystem, ...(plugin.aliases ?? [])]) schemas[name] = plugin.settings;

@@ -1,6 +1,6 @@
 import { describeCause, type Finding, type PluginHost } from '@chargeback/plugin-api';
 import { createHost } from '../host.ts';
-import { type Paint, paintFor } from '../output/format.ts';
+import { type Paint, paintFor } from '../output/paint.ts';
 import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
 

@@ -1,6 +1,7 @@
 import type { PluginRegistry } from '@chargeback/engine';
 import { createLogger } from '../logger.ts';
-import { paintFor, renderTable } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
+import { renderTable } from '../output/render-table.ts';
 import { builtInRegistry, openSession, type ProcessContext } from '../session.ts';
 
 export interface PluginsListOptions {
@@ -43,7 +44,7 @@ async function registryFor(options: PluginsListOptions, context: ProcessContext)
     return (await openSession({ config, ...(envFile === undefined ? {} : { envFile }) }, context)).registry;
   }
   return builtInRegistry(
-    createLogger({ logging: { level: 'INFO', per_module_levels: {} }, stream: context.stderr }),
+    await createLogger({ logging: { level: 'INFO', per_module_levels: {} }, stream: context.stderr }),
   );
 }
 

@@ -1,7 +1,7 @@
 import { Wiring, type WiringRow } from '@chargeback/engine';
 import type { RoutingTable } from '@chargeback/plugin-api';
 import { createHost } from '../host.ts';
-import { renderTable } from '../output/format.ts';
+import { renderTable } from '../output/render-table.ts';
 import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
 import { ConfigError } from '@chargeback/config';

@@ -8,7 +8,8 @@ import {
 } from '@chargeback/plugin-api';
 import type { PruneCounts, Store } from '@chargeback/storage';
 import { createHost } from '../host.ts';
-import { paintFor, renderTable } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
+import { renderTable } from '../output/render-table.ts';
 import { renderProblems } from '../output/problems.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';

@@ -1,7 +1,9 @@
 import type { ReconciliationGrouping, ReconciliationRow, Store } from '@chargeback/storage';
 import { formatUnits } from '@chargeback/money';
 import { daysOf, ERROR_CODES, type ErrorCode, type IsoDate, type Window } from '@chargeback/plugin-api';
-import { amountText, dateRanges, paintFor, renderTable } from '../output/format.ts';
+import { amountText, dateRanges } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
+import { renderTable } from '../output/render-table.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { type DateRange, runWindow } from '../window.ts';
 import { tenantWithDatabase } from './open-tenant.ts';

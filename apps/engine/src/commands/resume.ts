@@ -1,5 +1,5 @@
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
-import { paintFor } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
 import { tenantWithDatabase } from './open-tenant.ts';
 
 /** `chargeback resume TENANT`: a suspended tenant takes part in the next cycle again, without a restart. */

@@ -5,7 +5,7 @@ import { createHost, type HostOptions } from '../host.ts';
 import { processRegistry } from '../process-registry.ts';
 import { observedHost } from '../observed-fetch.ts';
 import { createProgress } from '../output/progress.ts';
-import { paintFor } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
 import { renderRuns, renderTotals, type TenantTotals } from '../output/run-summary.ts';
 import { type ConfigOptions, openSession, type ProcessContext, type Session } from '../session.ts';
 import { configureTenants, type ConfiguredTenant, type Tenants } from '../tenants.ts';

@@ -7,7 +7,7 @@ import { type ConfigOptions, openSession, type ProcessContext } from '../session
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
 import { renderStatus } from '../output/status.ts';
 import type { TenantStatus } from '../output/tenant-status.ts';
-import { paintFor } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
 import { runWindow } from '../window.ts';
 
 export interface StatusOptions extends ConfigOptions {

@@ -1,6 +1,7 @@
 import { ChargebackError, describeCause } from '@chargeback/plugin-api';
 import { copyTenant, storageStatus, type StorageStatus } from '@chargeback/storage';
-import { paintFor, renderTable } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
+import { renderTable } from '../output/render-table.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants, type ConfiguredTenant } from '../tenants.ts';
 

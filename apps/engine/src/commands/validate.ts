@@ -1,5 +1,5 @@
 import type { PluginSettingsBase } from '@chargeback/plugin-api';
-import { paintFor } from '../output/format.ts';
+import { paintFor } from '../output/paint.ts';
 import { type ConfigOptions, openSession, type ProcessContext } from '../session.ts';
 import { configureTenants } from '../tenants.ts';
 

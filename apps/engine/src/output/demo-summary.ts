@@ -3,7 +3,9 @@ import { formatUnits } from '@chargeback/money';
 import { MILLISECONDS_PER_DAY, type Window } from '@chargeback/plugin-api';
 import type { ReconciliationRow, RowDimension, RowTotal, Store } from '@chargeback/storage';
 import { totalsOf } from '../commands/reconcile.ts';
-import { type Paint, paintFor, percentText, readableAmount, renderTable } from './format.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { percentText, readableAmount } from './format.ts';
+import { renderTable } from './render-table.ts';
 import { renderProblems } from './problems.ts';
 import { reconciliationText } from './run-summary.ts';
 

@@ -1,5 +1,5 @@
 import type { Problem } from '@chargeback/plugin-api';
-import type { Paint } from './format.ts';
+import type { Paint } from './paint.ts';
 
 const MOST_SHOWN = 8;
 

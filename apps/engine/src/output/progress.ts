@@ -1,5 +1,5 @@
 import type { ProgressEvent, ProgressListener, TenantRun } from '@chargeback/engine';
-import { Listr, type ListrTaskWrapper } from 'listr2';
+import type { ListrTaskWrapper } from 'listr2';
 
 const BAR_WIDTH = 24;
 const STAGES: Readonly<Record<ProgressEvent['stage'], string>> = {
@@ -26,6 +26,7 @@ export function createProgress(tenants: readonly string[], shown: boolean): Prog
       if (task) task.title = `${event.tenant}  ${lineOf(event)}`;
     },
     around: async (work) => {
+      const { Listr } = await import('listr2');
       const running = work();
       const listr = new Listr<object>(
         tenants.map((tenant) => ({

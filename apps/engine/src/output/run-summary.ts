@@ -1,6 +1,8 @@
 import type { TenantRun } from '@chargeback/engine';
 import type { ReconciliationRow } from '@chargeback/storage';
-import { amountText, type Paint, renderTable } from './format.ts';
+import { amountText } from './format.ts';
+import type { Paint } from './paint.ts';
+import { renderTable } from './render-table.ts';
 import { renderProblems } from './problems.ts';
 
 /** What a run did, for people. */

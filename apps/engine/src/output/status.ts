@@ -1,6 +1,8 @@
 import type { IsoDate } from '@chargeback/plugin-api';
 import type { DateState, RunRecord } from '@chargeback/storage';
-import { amountText, dateRanges, type Paint, renderTable } from './format.ts';
+import { amountText, dateRanges } from './format.ts';
+import type { Paint } from './paint.ts';
+import { renderTable } from './render-table.ts';
 import { renderProblems } from './problems.ts';
 import type { TenantStatus } from './tenant-status.ts';
 

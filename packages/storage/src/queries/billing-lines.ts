@@ -3,6 +3,7 @@ import { type BillingLineItem, ChargebackError } from '@chargeback/plugin-api';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { coverageOf, type DayNumber, instantOf, isoDateOfDay, metadataOf, metadataText } from '../convert.ts';
 import type { BillingLineTable, StorageSchema } from '../schema.ts';
+import { queryOfDay } from './query-of-day.ts';
 
 /** What the calculation of a line needs to know of the stored bill. */
 export interface BilledLine {
@@ -63,9 +64,9 @@ export function assertDistinctLines(day: DayNumber, lines: readonly BillingLineI
   }
 }
 
-export function lineKeysQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build.selectFrom('line_keys').select(['line_id', 'line_key']).where('day', '=', day);
-}
+export const lineKeysQuery = queryOfDay((build, day) =>
+  build.selectFrom('line_keys').select(['line_id', 'line_key']).where('day', '=', day),
+);
 
 /** Forgets the keys of lines that are neither billed nor calculated any more. */
 export function deleteUnusedKeysQuery(build: Kysely<StorageSchema>, day: DayNumber) {
@@ -80,28 +81,28 @@ export function deleteUnusedKeysQuery(build: Kysely<StorageSchema>, day: DayNumb
     );
 }
 
-export function lineResourcesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build
+export const lineResourcesQuery = queryOfDay((build, day) =>
+  build
     .selectFrom('billing_lines')
     .select('resource_id')
     .distinct()
     .where('day', '=', day)
-    .where('resource_id', 'is not', null);
-}
+    .where('resource_id', 'is not', null),
+);
 
 /** Amounts are read as text. */
 const READ_COLUMNS = LINE_COLUMNS.filter((column) => column !== 'total_units').map(
   (column) => `billing_lines.${column}` as const,
 );
 
-export function linesQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build
+export const linesQuery = queryOfDay((build, day) =>
+  build
     .selectFrom('billing_lines')
     .innerJoin('line_keys', 'line_keys.line_key', 'billing_lines.line_key')
     .select(READ_COLUMNS)
     .select(['line_id', sql<string>`cast(total_units as text)`.as('total')])
-    .where('billing_lines.day', '=', day);
-}
+    .where('billing_lines.day', '=', day),
+);
 
 type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & {
   readonly line_id: string;

@@ -1,11 +1,10 @@
 import { formatUnits } from '@chargeback/money';
 import { ChargebackError } from '@chargeback/plugin-api';
-import type { Kysely } from 'kysely';
 import { type DayNumber, instantOf } from '../convert.ts';
 import type { LineAttempts } from '../records.ts';
-import type { StorageSchema } from '../schema.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import type { BilledLine } from './billing-lines.ts';
+import { queryOfDay } from './query-of-day.ts';
 
 /** Columns of `calculated_lines`, in the order of {@link calculatedLineValues}. */
 export const CALCULATED_LINE_COLUMNS = [
@@ -56,9 +55,9 @@ export function portionValues(lineKey: number, index: number, portion: Calculate
 }
 
 /** Failed tries per line of a day. */
-export function attemptsQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build.selectFrom('line_attempts').select(['line_id', 'attempts', 'tried_at']).where('day', '=', day);
-}
+export const attemptsQuery = queryOfDay((build, day) =>
+  build.selectFrom('line_attempts').select(['line_id', 'attempts', 'tried_at']).where('day', '=', day),
+);
 
 export function attemptsOf(
   rows: readonly { readonly line_id: string; readonly attempts: number; readonly tried_at: number }[],

@@ -3,6 +3,7 @@ import type { Kysely, Selectable } from 'kysely';
 import { type DayNumber, dayRangeOf, instantOf, isoDateOfDay, nullableInstantOf } from '../convert.ts';
 import type { DateStateTable, StorageSchema } from '../schema.ts';
 import type { CalculatedDay, CalculatedLine, DateState, DateStateName, GatheredDay } from '../store.ts';
+import { queryOfDay } from './query-of-day.ts';
 
 export type DateStateRow = Selectable<DateStateTable>;
 
@@ -16,9 +17,9 @@ export function dateStatesQuery(build: Kysely<StorageSchema>, window: Window) {
     .orderBy('day');
 }
 
-export function dateStateQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build.selectFrom('date_states').selectAll().where('day', '=', day);
-}
+export const dateStateQuery = queryOfDay((build, day) =>
+  build.selectFrom('date_states').selectAll().where('day', '=', day),
+);
 
 export function firstDayQuery(build: Kysely<StorageSchema>) {
   return build.selectFrom('date_states').select('day').orderBy('day').limit(1);

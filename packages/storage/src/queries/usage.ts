@@ -1,23 +1,23 @@
 import { ChargebackError, type UsageOutcome } from '@chargeback/plugin-api';
 import type { Kysely } from 'kysely';
-import type { DayNumber } from '../convert.ts';
 import type { StorageSchema, UsageCoverageTable } from '../schema.ts';
 import type { GatheredUsage, UsageSummary } from '../store.ts';
+import { queryOfDay } from './query-of-day.ts';
 
 /** `resource_id` of usage that speaks of the whole tenant. Names begin at 1. */
 export const NO_RESOURCE = 0;
 
 /** Digest of each stored query of a day. */
-export function usageDigestsQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build
+export const usageDigestsQuery = queryOfDay((build, day) =>
+  build
     .selectFrom('usage_coverage')
     .innerJoin('names', 'name_id', 'query_id')
     .select(['name', 'digest'])
-    .where('day', '=', day);
-}
+    .where('day', '=', day),
+);
 
-export function coverageQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build
+export const coverageQuery = queryOfDay((build, day) =>
+  build
     .selectFrom('usage_coverage')
     .innerJoin('names', 'name_id', 'query_id')
     .select([
@@ -30,8 +30,8 @@ export function coverageQuery(build: Kysely<StorageSchema>, day: DayNumber) {
       'definition',
     ])
     .where('day', '=', day)
-    .orderBy('name');
-}
+    .orderBy('name'),
+);
 
 /** Writes the coverage of a query over the one before it. */
 export function saveCoverageQuery(

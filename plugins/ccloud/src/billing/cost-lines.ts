@@ -8,6 +8,7 @@ import {
   startOfDay,
 } from '@chargeback/plugin-api';
 import type { CostRow } from './cost-row.ts';
+import { remembered } from './remembered.ts';
 import type { RowProblems } from './row-problems.ts';
 
 /**
@@ -49,12 +50,15 @@ export function lineIdOf(row: CostRow): string {
 }
 
 function escapeSlash(part: string): string {
-  return part.replace(/[%/]/g, encodeURIComponent);
+  return !part.includes('/') && !part.includes('%') ? part : part.replace(/[%/]/g, encodeURIComponent);
 }
 
 function lineOf(lineId: string, unsorted: readonly CostRow[], currency: string): BillingLineItem {
   // In an order of their own, so that a bill that is sent in another order is the same bill.
-  const rows = unsorted.toSorted((left, right) => compareKeys(orderOf(left), orderOf(right)));
+  const rows =
+    unsorted.length === 1
+      ? unsorted
+      : unsorted.toSorted((left, right) => compareKeys(orderOf(left), orderOf(right)));
   const first = rows[0]!;
   const exact = sumOf(rows, ({ amount }) => amount);
   const { amount: totalCost, rounded } = moneyFromDecimal(exact, currency);
@@ -107,8 +111,10 @@ function sumOf(rows: readonly CostRow[], valueOf: (row: CostRow) => Decimal): De
 
 /** True for the daily rows that the vendor documents. */
 export function spansOneDay({ start, end }: CostRow): boolean {
-  return end === null || end <= isoDateOf(dayWindow(start).end);
+  return end === null || end <= dayAfter(start);
 }
+
+const dayAfter = remembered((day) => isoDateOf(dayWindow(day).end));
 
 /** A row over a whole calendar month is a monthly line; any other is allocated by its first day. */
 function granularityOf(row: CostRow): string {
@@ -116,7 +122,8 @@ function granularityOf(row: CostRow): string {
 }
 
 export function isCalendarMonth({ start, end }: CostRow): boolean {
+  if (!start.endsWith('-01')) return false;
   const first = startOfDay(start);
   const next = new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 1));
-  return start.endsWith('-01') && end === isoDateOf(next);
+  return end === isoDateOf(next);
 }

@@ -1,6 +1,7 @@
 import { Decimal } from '@chargeback/money';
 import { type IsoDate, isoDateOf, type Json, type Metadata } from '@chargeback/plugin-api';
 import { isJsonObject, type JsonObject, type JsonValue } from '../http/parse-json.ts';
+import { remembered } from './remembered.ts';
 
 /** One row of the bill as the vendor sent it, in the terms of billing. */
 export interface CostRow {
@@ -145,7 +146,8 @@ function detailsOf(row: JsonObject): Metadata {
 
 function without(object: JsonObject, placed: ReadonlySet<string>): Record<string, Json> {
   const rest: Record<string, Json> = {};
-  for (const [field, value] of Object.entries(object)) {
+  for (const field of Object.keys(object)) {
+    const value = object[field];
     if (!placed.has(field) && value !== undefined && value !== null) rest[field] = value as Json;
   }
   return rest;
@@ -157,11 +159,15 @@ function decimalOf(value: JsonValue | undefined): Decimal | null {
 }
 
 /** A day that exists in the calendar. */
-function dayOf(value: JsonValue | undefined): IsoDate | null {
-  const day = typeof value === 'string' ? DAY.exec(value.trim())?.[1] : undefined;
+const dayIn = remembered((text): IsoDate | null => {
+  const day = DAY.exec(text.trim())?.[1];
   if (day === undefined) return null;
   const time = Date.parse(`${day}T00:00:00.000Z`);
   return !Number.isNaN(time) && isoDateOf(new Date(time)) === day ? day : null;
+});
+
+function dayOf(value: JsonValue | undefined): IsoDate | null {
+  return typeof value === 'string' ? dayIn(value) : null;
 }
 
 function textOf(value: JsonValue | undefined): string | null {

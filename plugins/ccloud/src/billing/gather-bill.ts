@@ -80,10 +80,11 @@ export function batchOf(
   const problems = new RowProblems();
   const inside: CostRow[] = [];
   const today = isoDateOf(now());
+  const [first, end] = [isoDateOf(window.start), isoDateOf(window.end)];
   for (const raw of rows) {
     const row = readCostRow(raw);
     if (isRejected(row)) holdDays(row, { window, today, problems });
-    else if (isInside(row, window)) inside.push(row);
+    else if (row.start >= first && row.start < end) inside.push(row);
     else setAside(row, { window, today, problems });
   }
   for (const row of inside) {
@@ -96,10 +97,6 @@ export function batchOf(
   }
   const lines = linesOf(setAsideDuplicates(inside, problems), { currency, problems });
   return { window, lines, problems: problems.all() };
-}
-
-function isInside({ start }: CostRow, window: Window): boolean {
-  return start >= isoDateOf(window.start) && start < isoDateOf(window.end);
 }
 
 function holdDays({ code, message, days }: RejectedRow, surroundings: Surroundings): void {

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { access, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chargeback, filesIn, repository, temporaryFolder } from './support.ts';
+
+/** Beside the package's own package.json, which the program reads. */
+const NAME = `bundle-of-test-${process.pid}`;
+const folder = path.join(repository, 'apps', 'engine', NAME);
+const program = [path.join(folder, 'main.js')];
+let work: Awaited<ReturnType<typeof temporaryFolder>>;
+
+beforeAll(async () => {
+  work = await temporaryFolder();
+  const script = path.join(repository, '.ci', 'bundle.mjs');
+  await promisify(execFile)(process.execPath, [script, 'apps/engine', NAME]);
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  await work.remove();
+});
+
+/** Writes how many files a process loaded into the file that it is told. */
+const COUNT_MODULES = `import { registerHooks } from 'node:module';
+import { writeFileSync } from 'node:fs';
+const urls = new Set();
+registerHooks({ load: (url, context, next) => (urls.add(url), next(url, context)) });
+process.on('exit', () => {
+  writeFileSync(process.env.COUNTED, String([...urls].filter((url) => url.startsWith('file:')).length));
+});`;
+
+describe('the bundled program', () => {
+  it('has every built-in plugin', async () => {
+    const sources = await chargeback(['plugins', 'list', '--json']);
+    const bundled = await chargeback(['plugins', 'list', '--json'], { program });
+    expect(bundled).toEqual(sources);
+    expect(JSON.parse(bundled.stdout)).toMatchObject({ failures: [] });
+  });
+
+  it('bills as the sources do, and loads few files for a run', async () => {
+    const hook = path.join(work.path, 'count-modules.mjs');
+    await writeFile(hook, COUNT_MODULES);
+    const [one, other] = [path.join(work.path, 'sources'), path.join(work.path, 'bundled')];
+    expect((await chargeback(['demo', '--output', one])).exitCode).toBe(0);
+    expect((await chargeback(['demo', '--output', other], { program })).exitCode).toBe(0);
+    expect(await filesIn(path.join(other, 'csv'))).toEqual(await filesIn(path.join(one, 'csv')));
+    const counted = path.join(work.path, 'counted');
+    const days = ['--from', '2026-06-01', '--to', '2026-06-27'];
+    const again = await chargeback(
+      ['run', '--config', path.join(other, 'config.yaml'), '--tenant', 'nordwind', ...days],
+      { program: ['--import', hook, ...program], env: { COUNTED: counted } },
+    );
+    expect(again).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(Number(await readFile(counted, 'utf8'))).toBeLessThan(100);
+  });
+
+  it('carries the licences of what is inside', async () => {
+    const names = await readdir(path.join(folder, 'licenses'));
+    expect(names).toEqual(expect.arrayContaining(['kysely.txt', 'pino.txt', 'yaml.txt', 'zod.txt']));
+  });
+
+  it('loads the client of the Kafka protocol, whose files stay outside', async () => {
+    const sources = await readFile(path.join(folder, 'list-kafka-resources.js'), 'utf8');
+    expect(sources).toMatch(/from "@platformatic\/kafka"/);
+    expect(await readdir(folder)).not.toContain('better-sqlite3.js');
+  });
+});
+
+describe('what Node compiled of the program', () => {
+  const keep = { NODE_DISABLE_COMPILE_CACHE: undefined };
+
+  it('is kept in the cache folder of the user', async () => {
+    const cache = path.join(work.path, 'cache');
+    const env = { ...keep, XDG_CACHE_HOME: cache, LOCALAPPDATA: cache };
+    expect(await chargeback(['--version'], { program, env })).toMatchObject({ exitCode: 0, stderr: '' });
+    await access(path.join(cache, 'chargeback', 'compiled'));
+  });
+
+  it('is not kept where nothing can be written, and nothing is said', async () => {
+    const file = path.join(work.path, 'file');
+    await writeFile(file, '');
+    const env = { ...keep, XDG_CACHE_HOME: file, LOCALAPPDATA: file };
+    expect(await chargeback(['--version'], { program, env })).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it.runIf(process.getuid?.() === 0)('is not kept in the home of another user', async () => {
+    const cache = path.join(work.path, 'of-another');
+    await mkdir(cache);
+    await chown(cache, 65_534, 65_534);
+    const env = { ...keep, XDG_CACHE_HOME: cache };
+    expect(await chargeback(['--version'], { program, env })).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await readdir(cache)).toEqual([]);
+  });
+});
