@@ -15,6 +15,7 @@ import { daysToGather, SpanWalk } from './gather-plan.ts';
 import type { ProgressEvent } from './progress.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
+import { reviewSightings } from './review-sightings.ts';
 import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
 import { silenceOf } from './silence.ts';
 import type { TenantContext } from './tenant-context.ts';
@@ -77,6 +78,7 @@ export async function gather(run: TenantContext, time: TimeShare): Promise<Gathe
     progress.undated.push(late);
     progress.failure ??= late.message;
   }
+  await reviewSightings(run);
   await refreshDescriptions(run);
   run.problems.push(...progress.undated);
   if (progress.asked) await run.store.saveProblems('gather', [], progress.undated);
