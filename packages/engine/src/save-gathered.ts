@@ -224,8 +224,30 @@ async function mergeUsages(context: TenantContext, { date, usage }: UsageToSave)
     taken.push({ ...whole, definition, corrects });
     summaries.set(day.queryKey, { coverage: day.coverage, outcome: day.outcome, definition });
   }
+  if (context.regather) taken.push(...withdrawnUsage(context, date, summaries));
   return { taken, summaries, verdicts };
 }
+
+/** Answers to queries that are asked no more. They go when a day whose every query is answered is asked for anew. */
+function withdrawnUsage(
+  { wiring }: TenantContext,
+  date: IsoDate,
+  summaries: ReadonlyMap<string, UsageSummary>,
+): GatheredUsage[] {
+  const asked = new Set(wiring.usageQueries.map(({ key }) => key));
+  if (![...asked].every((key) => summaries.get(key)?.outcome === 'complete')) return [];
+  const dropped = [...summaries].filter(
+    ([key, { outcome }]) => !asked.has(key) && outcome !== 'not_configured',
+  );
+  return dropped.map(([queryKey]) => ({ ...NOT_ASKED, date, queryKey, corrects: true }));
+}
+
+const NOT_ASKED = {
+  totals: { resourceIds: null, identityIds: [], values: [] },
+  coverage: { samplesSeen: 0, samplesExpected: 0 },
+  outcome: 'not_configured',
+  problems: [],
+} as const satisfies Partial<GatheredUsage>;
 
 /** An answer beside the stored one. */
 interface Answer {
