@@ -24,6 +24,10 @@ export class Vendor {
   readonly people = new Set(['ana', 'bo', 'cy']);
   /** What the vendor lists: a cluster that is deleted is not listed, and may come back under its name with another owner. */
   readonly clusters = new Map<string, Resource>([['cluster-1', resource('cluster-1')]]);
+  /** Who owned a cluster on each day on which there was one, by line. */
+  readonly owners = new Map<string, string>();
+  /** Bills that come when the cluster may be gone. */
+  #unsent: (readonly [due: number, date: string, name: string])[] = [];
   readonly #random: () => number;
 
   constructor(seed: number) {
@@ -71,8 +75,15 @@ export class Vendor {
         const created = { ...resource(name, { createdAt: new Date(FIRST + index * DAY) }), ownerId: owner };
         this.clusters.set(name, created);
       }
-      if (this.clusters.has(name)) this.#bill(dateOf(index), 'STORAGE', this.#random(), name);
+      const cluster = this.clusters.get(name);
+      if (!cluster) continue;
+      this.owners.set(`${name}/STORAGE/${dateOf(index)}`, cluster.ownerId!);
+      this.#unsent.push([index + Math.floor(this.#random() ** 2 * 5), dateOf(index), name]);
     }
+    for (const [, date, name] of this.#unsent.filter(([due]) => due <= index)) {
+      this.#bill(date, 'STORAGE', this.#random(), name);
+    }
+    this.#unsent = this.#unsent.filter(([due]) => due > index);
   }
 
   #changePeople(): void {
