@@ -22,7 +22,7 @@ export interface Run {
 }
 
 /** Tenants that settle for what there is at once: tries only count with hours between them. */
-const RETRY_LIMITS: Readonly<Record<string, number>> = { settled: 1 };
+const retryLimitOf = (tenant: string): number => (tenant.startsWith('settled') ? 1 : 3);
 
 /** A configuration file with some tenants in a folder of its own, and what running it gives. */
 export async function workplace(url: string, tenants: Readonly<Record<string, object>>, lookbackDays = 3) {
@@ -35,7 +35,7 @@ export async function workplace(url: string, tenants: Readonly<Record<string, ob
       tenant_id: name,
       lookback_days: lookbackDays,
       cutoff_days: 1,
-      allocation_retry_limit: RETRY_LIMITS[name] ?? 3,
+      allocation_retry_limit: retryLimitOf(name),
       storage: { connection_string: `sqlite:///${path.join(folder.path, `${name}.db`)}` },
       plugin_settings: {
         cluster_id: 'kafka-1',

@@ -23,7 +23,7 @@ const today = new Date(Math.floor(Date.now() / 86_400_000) * 86_400_000);
 const endDate = new Date(today.getTime() - 86_400_000);
 const shape = { identities: 150, costTypes: 4, queries: 3, appearing: true, days: 10, endDate };
 
-const MIGRATIONS = ['0001-initial', '0002-marks-and-pruning', '0003-other-batches'];
+const MIGRATIONS = ['0001-initial', '0002-marks-and-pruning', '0003-other-batches', '0004-doubted-sightings'];
 
 describe.skipIf(!postgresAvailable())('the product on PostgreSQL', () => {
   let server: RealPostgres;

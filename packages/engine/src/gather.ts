@@ -5,6 +5,7 @@ import { daysToGather, SpanWalk } from './gather-plan.ts';
 import type { GatherProgress, GatherWork } from './gather-span.ts';
 import { gatherSpans, type StoredListener } from './gather-spans.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
+import { reviewSightings } from './review-sightings.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { LATE, type TimeShare } from './time-share.ts';
 
@@ -50,6 +51,7 @@ export async function gather(
     progress.undated.push(late);
     progress.failure ??= late.message;
   }
+  await reviewSightings(run);
   run.problems.push(...progress.undated);
   if (progress.asked) await run.store.saveProblems('gather', [], progress.undated);
   await forgetErrors(run, states, { dates, known });

@@ -216,20 +216,60 @@ async function mergeUsages(context: TenantContext, { date, usage }: UsageToSave)
       verdict === 'kept' && day.outcome !== 'failed' && context.wiring.asksWhoExists(day.queryKey);
     if (verdict !== 'new' && !addsNames) continue;
     const whole = await withStoredNames(context, { day, stored, definition });
+    const corrects = isCorrection(context, { day, stored, definition });
     if (addsNames) {
       taken.push({ ...whole, coverage: stored!.coverage, outcome: stored!.outcome, definition });
       continue;
     }
-    taken.push({ ...whole, definition });
+    taken.push({ ...whole, definition, corrects });
     summaries.set(day.queryKey, { coverage: day.coverage, outcome: day.outcome, definition });
   }
+  if (context.regather) taken.push(...withdrawnUsage(context, date, summaries));
   return { taken, summaries, verdicts };
+}
+
+/** Answers to queries that are asked no more. They go when a day whose every query is answered is asked for anew. */
+function withdrawnUsage(
+  { wiring }: TenantContext,
+  date: IsoDate,
+  summaries: ReadonlyMap<string, UsageSummary>,
+): GatheredUsage[] {
+  const asked = new Set(wiring.usageQueries.map(({ key }) => key));
+  if (![...asked].every((key) => summaries.get(key)?.outcome === 'complete')) return [];
+  const dropped = [...summaries].filter(
+    ([key, { outcome }]) => !asked.has(key) && outcome !== 'not_configured',
+  );
+  return dropped.map(([queryKey]) => ({ ...NOT_ASKED, date, queryKey, corrects: true }));
+}
+
+const NOT_ASKED = {
+  totals: { resourceIds: null, identityIds: [], values: [] },
+  coverage: { samplesSeen: 0, samplesExpected: 0 },
+  outcome: 'not_configured',
+  problems: [],
+} as const satisfies Partial<GatheredUsage>;
+
+/** An answer beside the stored one. */
+interface Answer {
+  readonly day: UsageDay;
+  readonly stored: UsageSummary | undefined;
+  /** Of what is asked now. */
+  readonly definition: string;
+}
+
+/**
+ * Whether somebody whom only the stored answer named was never there: it answers another question, or the whole of it was
+ * asked for anew. An answer to the same question that has less, or other gaps, says nothing of who exists.
+ */
+function isCorrection({ regather }: TenantContext, { day, stored, definition }: Answer): boolean {
+  if (stored === undefined) return false;
+  return stored.definition !== definition || (regather && day.outcome === 'complete');
 }
 
 /** A query that only asks who exists is whole with one instant: a later answer adds names, it takes none away. */
 async function withStoredNames(
   context: TenantContext,
-  { day, stored, definition }: { day: UsageDay; stored: UsageSummary | undefined; definition: string },
+  { day, stored, definition }: Answer,
 ): Promise<UsageDay> {
   if (!context.wiring.asksWhoExists(day.queryKey) || stored?.definition !== definition) return day;
   const before = (await context.store.loadUsage(day.date)).get(day.queryKey);

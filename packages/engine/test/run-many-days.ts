@@ -1,16 +1,16 @@
 // Run by memory.test.ts in a process of its own: one process that runs a tenant day by day, as a worker does.
 import path from 'node:path';
 import { createCsvEmitter, createPrometheusEmitter } from '../../emitters/src/index.ts';
-import { daysFrom, identity, resource, TestTenant } from './support.ts';
+import { daysFrom, identity, TestTenant } from './support.ts';
 import { DAY, dateOf, FIRST, LOOKBACK, Vendor } from './vendor-story.ts';
-import { evenRoute, usageRoute, world } from './worlds.ts';
+import { evenRoute, ownerRoute, usageRoute, world } from './worlds.ts';
 
 const days = Number(process.argv[2]);
 const every = Number(process.argv[3]);
 const collectGarbage = (globalThis as { gc?: () => void }).gc!;
 
 const tenant = await TestTenant.create(
-  world({ routes: [evenRoute('COMPUTE', ['ana', 'bo']), usageRoute('NETWORK')] }),
+  world({ routes: [evenRoute('COMPUTE', ['ana', 'bo']), usageRoute('NETWORK'), ownerRoute('STORAGE')] }),
 );
 try {
   tenant.minutesBetweenRuns = 0;
@@ -44,7 +44,7 @@ try {
     tenant.world.lines = [...vendor.lines.values()];
     tenant.world.usage = [...vendor.usage.values()];
     tenant.world.identities = [...vendor.people].map((name) => identity(name));
-    tenant.world.resources = [resource('cluster-1')];
+    tenant.world.resources = [...vendor.clusters.values()];
     tenant.world.usageAsked = [];
     const first = Math.max(0, today - LOOKBACK);
     await tenant.run(daysFrom(dateOf(first), today - first));

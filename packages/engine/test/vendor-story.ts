@@ -1,5 +1,5 @@
-import type { BillingLineItem, UsageDay } from '@chargeback/plugin-api';
-import { line, usageDay } from './support.ts';
+import type { BillingLineItem, Resource, UsageDay } from '@chargeback/plugin-api';
+import { line, resource, usageDay } from './support.ts';
 
 export const FIRST = Date.UTC(2026, 0, 1);
 export const DAY = 86_400_000;
@@ -22,6 +22,12 @@ export class Vendor {
   readonly lines = new Map<string, BillingLineItem>();
   readonly usage = new Map<string, UsageDay>();
   readonly people = new Set(['ana', 'bo', 'cy']);
+  /** What the vendor lists: a cluster that is deleted is not listed, and may come back under its name with another owner. */
+  readonly clusters = new Map<string, Resource>([['cluster-1', resource('cluster-1')]]);
+  /** Who owned a cluster on each day on which there was one, by line. */
+  readonly owners = new Map<string, string>();
+  /** Bills that come when the cluster may be gone. */
+  #unsent: (readonly [due: number, date: string, name: string])[] = [];
   readonly #random: () => number;
 
   constructor(seed: number) {
@@ -41,6 +47,7 @@ export class Vendor {
     const withdrawn = `cluster-1/COMPUTE/${dateOf(index - 1 - Math.floor(random() * 5))}`;
     if (random() < 0.15) this.lines.delete(withdrawn);
     if (random() < 0.1) this.#bill(date, 'COMPUTE', -random());
+    this.#changeClusters(index);
     this.#changePeople();
     this.#measure(date);
   }
@@ -53,9 +60,30 @@ export class Vendor {
     for (const day of this.usage.keys()) if (day < date) this.usage.delete(day);
   }
 
-  #bill(date: string, productType: string, size: number): void {
-    const bill = line(date, (size * 100).toFixed(6), { productType });
-    this.lines.set(bill.lineId, bill);
+  #bill(date: string, productType: string, size: number, resourceId = 'cluster-1'): void {
+    const lineId = `${resourceId}/${productType}/${date}`;
+    this.lines.set(lineId, line(date, (size * 100).toFixed(6), { productType, resourceId, lineId }));
+  }
+
+  /** Some clusters are deleted and created again; those that there are store something. */
+  #changeClusters(index: number): void {
+    for (const name of ['cluster-2', 'cluster-3']) {
+      const turn = this.#random();
+      const owner = ['ana', 'bo', 'cy', 'di'][Math.floor(this.#random() * 4)]!;
+      if (this.clusters.has(name) && turn < 0.15) this.clusters.delete(name);
+      else if (!this.clusters.has(name) && turn < 0.3) {
+        const created = { ...resource(name, { createdAt: new Date(FIRST + index * DAY) }), ownerId: owner };
+        this.clusters.set(name, created);
+      }
+      const cluster = this.clusters.get(name);
+      if (!cluster) continue;
+      this.owners.set(`${name}/STORAGE/${dateOf(index)}`, cluster.ownerId!);
+      this.#unsent.push([index + Math.floor(this.#random() ** 2 * 5), dateOf(index), name]);
+    }
+    for (const [, date, name] of this.#unsent.filter(([due]) => due <= index)) {
+      this.#bill(date, 'STORAGE', this.#random(), name);
+    }
+    this.#unsent = this.#unsent.filter(([due]) => due > index);
   }
 
   #changePeople(): void {

@@ -1,4 +1,4 @@
-import { chain, evenSplit, terminal, usageRatio } from '@chargeback/allocation';
+import { chain, directOwner, evenSplit, terminal, usageRatio } from '@chargeback/allocation';
 import { formatUnits } from '@chargeback/money';
 import type { ProductRoute, UsageQuery, Window } from '@chargeback/plugin-api';
 import { identity, resource, type TestTenant, type World } from './support.ts';
@@ -69,4 +69,17 @@ export async function reconciled(tenant: TestTenant, window: Window): Promise<Re
     const amounts = Object.entries({ billed, allocated, retained, held, difference });
     return Object.fromEntries(amounts.map(([name, units]) => [name, formatUnits(units)]));
   });
+}
+
+/** To whoever owns the resource of the line. */
+export function ownerRoute(productType: string): ProductRoute {
+  return {
+    productType,
+    usage: [],
+    resolve: () => ({ resourceActive: [], metricsDerived: [] }),
+    allocate: chain(
+      directOwner((context) => context.resource?.ownerId ?? null),
+      terminal('unallocated'),
+    ),
+  };
 }

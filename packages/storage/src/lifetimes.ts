@@ -10,7 +10,7 @@ export interface ObservedLifetime extends Lifetime {
 }
 
 /** A lifetime that listings tell of. */
-export interface ListedLifetime extends Lifetime {
+export interface ListedLifetime extends ObservedLifetime {
   /** When a listing named the thing last. */
   readonly lastSeenAt: number;
 }
@@ -25,6 +25,8 @@ export interface Listed extends Lifetime {
 export interface Placement {
   readonly index: number | null;
   readonly lifetime: Lifetime;
+  /** When the latest stored lifetime ended, where it is only now that this is known. */
+  readonly formerEnd?: number;
 }
 
 /**
@@ -44,6 +46,10 @@ export function placeListed(
     const createdAt = isAfter(listed, last.deletedAt!) ? listed.createdAt : Math.max(seenAt, last.deletedAt!);
     return { index: null, lifetime: { createdAt, deletedAt: listed.deletedAt } };
   }
+  if (isAnotherLife(last, listed)) {
+    const formerEnd = Math.min(last.deletedAt ?? Infinity, listed.createdAt!);
+    return { index: null, lifetime: listed, formerEnd };
+  }
   const index = stored.length - 1;
   const previousEnd = stored.at(-2)?.deletedAt ?? null;
   if (previousEnd === null) return { index, lifetime: listed };
@@ -58,6 +64,16 @@ export function placeListed(
  */
 function wasMissed({ deletedAt, lastSeenAt }: ListedLifetime, vouchedFrom: number): boolean {
   return deletedAt !== null && deletedAt > lastSeenAt && vouchedFrom < deletedAt;
+}
+
+/**
+ * Whether the source says that the thing was created after a listing had named it: then that was another one of the same
+ * name, which is gone since, whether or not a listing came in between.
+ */
+function isAnotherLife({ createdAt, lastSeenAt, observed }: ListedLifetime, listed: Lifetime): boolean {
+  // The first sighting in metrics is no listing, and a beginning that is known already is no other one.
+  if (observed || listed.createdAt === null || listed.createdAt === createdAt) return false;
+  return listed.createdAt > lastSeenAt;
 }
 
 /** Null when the sighting adds nothing to what is stored (ascending). */

@@ -20,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: '0001-initial', up: createInitialSchema },
   { name: '0002-marks-and-pruning', up: addMarksAndPruning },
   { name: '0003-other-batches', up: addOtherBatches },
+  { name: '0004-doubted-sightings', up: addDoubtedSightings },
 ];
 
 /** What an emitter recognizes its batch by, and up to which day retention has removed. */
@@ -31,6 +32,16 @@ async function addMarksAndPruning(tables: Tables): Promise<void> {
 /** What may be at an emitter's destination besides the last batch that succeeded. */
 async function addOtherBatches(tables: Tables): Promise<void> {
   await tables.addColumn('emissions', 'others', 'text');
+}
+
+/**
+ * Names whose sighting was corrected, until it is looked up who still was seen; and since when listings mention
+ * whom they do not list. What is known from before counts as mentioned: nobody can say what it rests on.
+ */
+async function addDoubtedSightings(tables: Tables): Promise<void> {
+  await tables.create('doubted_identities', { identity_id: 'text!' }, { primaryKey: ['identity_id'] });
+  await tables.addColumn('identities', 'mentioned_since', 'integer');
+  await sql`update identities set mentioned_since = created_at where observed = 1`.execute(tables.database);
 }
 
 /** Names of the migrations that a database has. */

@@ -6,6 +6,7 @@ export interface StorageSchema {
   names: { name_id: Generated<number>; name: string };
   resources: ResourceTable;
   identities: IdentityTable;
+  doubted_identities: { identity_id: string };
   date_states: DateStateTable;
   line_keys: { line_key: Generated<number>; day: number; line_id: string };
   billing_lines: BillingLineTable;
@@ -78,6 +79,8 @@ export interface IdentityTable {
   observed: number;
   last_seen_at: number;
   metadata: string;
+  /** Since when a listing mentions it without listing it; null while only metrics name it. */
+  mentioned_since: number | null;
 }
 
 export interface DateStateTable {

@@ -23,6 +23,11 @@ import type {
 /** An answer with the digest of the question, so that a later answer can be told from one to another question. */
 export interface GatheredUsage extends UsageDay {
   readonly definition?: string;
+  /**
+   * What it replaces was a mistake, not only less: whoever was known by that alone never existed. See
+   * {@link Store.reviewSightings}.
+   */
+  readonly corrects?: boolean;
 }
 
 /** How well a stored query was answered. */
@@ -46,6 +51,12 @@ import type {
   TenantState,
   TenantStateChange,
 } from './records.ts';
+
+/** What came of a review: identities that are known no more, and such that begin later. */
+export interface SightingReview {
+  readonly removed: number;
+  readonly moved: number;
+}
 
 /** One entry for each lifetime, in order of id and then of time: what was deleted and came back has two. */
 export interface Lifetimes {
@@ -203,10 +214,17 @@ export interface Store extends AsyncDisposable {
   saveResources(batch: ResourceBatch, seenAt: Date): Promise<void>;
   saveIdentities(batch: IdentityBatch, seenAt: Date): Promise<void>;
   /**
-   * Records identities seen in metrics. One that is not known yet exists from `firstSeen`; one known only
+   * Records identities that a listing mentions. One that is not known yet exists from `firstSeen`; one known only
    * from metrics has its beginning moved to the earlier of the two.
    */
   observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void>;
+  /**
+   * Looks up whom stored usage still names of those whose sighting was corrected since the last review: others go,
+   * and who was seen later than was said begins later. Whom a listing names or mentions stays, and so does who was
+   * known before the days that retention has left. Without corrections nothing is looked up or written.
+   * @param things keys of the queries whose names are not identities.
+   */
+  reviewSightings(things: readonly string[]): Promise<SightingReview>;
   /** Gives identities known only from metrics another type, name and metadata. */
   describeIdentities(identities: readonly Identity[]): Promise<void>;
   /** Ends the lifetimes of what a whole listing, saved before, no longer names. */

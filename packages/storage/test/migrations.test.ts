@@ -1,5 +1,6 @@
+import Connection from 'better-sqlite3';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createTestSchema, postgresRuns } from '../../testkit/test/postgres/test-database.ts';
+import { administer, createTestSchema, postgresRuns } from '../../testkit/test/postgres/test-database.ts';
 import { openStore, storageStatus } from '../src/index.ts';
 import { type Migration, MIGRATIONS } from '../src/migrations.ts';
 import { openPostgres } from '../src/postgres/open.ts';
@@ -44,6 +45,26 @@ async function openKnowing(
   else await (await openPostgres(location, OWNER, known)).close();
 }
 
+/** Runs a statement as no version of the program would. */
+async function execute(
+  { connectionString, workingDirectory }: ReturnType<typeof optionsIn>,
+  statement: (table: (name: string) => string) => string,
+): Promise<void> {
+  const location = parseConnectionString(connectionString, workingDirectory);
+  if (location.dialect === 'sqlite') {
+    const connection = new Connection(location.path);
+    connection.exec(statement((name) => name));
+    connection.close();
+    return;
+  }
+  const [url = '', parameters] = connectionString.split('?');
+  const schema = new URLSearchParams(parameters).get('schema');
+  await administer(
+    url,
+    statement((name) => `${schema}.${name}`),
+  );
+}
+
 describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations on %s', (database) => {
   it('leave the former version working when one of several fails', async () => {
     const options = await place(database);
@@ -76,6 +97,34 @@ describe.each(['SQLite', ...(postgresRuns() ? ['PostgreSQL'] : [])])('migrations
       expect((await store.tenantState()).prunedBefore).toBe('2026-02-02');
       expect((await storageStatus(options)).executed).toEqual(NAMES);
     }
+  });
+
+  it('end nobody whom an earlier version knew from metrics: it did not say what that rests on', async () => {
+    const options = await place(database);
+    const before = MIGRATIONS.findIndex(({ name }) => name === '0004-doubted-sightings');
+    await openKnowing(options, MIGRATIONS.slice(0, before));
+    await execute(
+      options,
+      (table) => `insert into ${table('identities')}
+        (identity_id, identity_type, created_at, observed, last_seen_at, metadata)
+        values ('owner', 'person', ${Date.UTC(2026, 0, 5)}, 1, 0, '{}')`,
+    );
+    await using store = await openStore(options);
+    const date = '2026-02-01';
+    const answer = (names: readonly string[], corrects: boolean) => ({
+      date,
+      queryKey: 'q',
+      totals: { resourceIds: null, identityIds: names, values: names.map(() => 1) },
+      coverage: { samplesSeen: 1, samplesExpected: 1 },
+      outcome: 'complete' as const,
+      problems: [],
+      corrects,
+    });
+    await store.saveUsage({ date, usage: [answer(['owner'], false)] });
+    await store.saveUsage({ date, usage: [answer([], true)] });
+    expect(await store.reviewSightings([])).toEqual({ removed: 0, moved: 0 });
+    const known = (await store.identities(['owner'])).get('owner');
+    expect(known?.createdAt).toEqual(new Date('2026-01-05'));
   });
 
   it('are run once when several open a new version at once', async () => {

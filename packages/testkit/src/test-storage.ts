@@ -6,6 +6,7 @@ import { testLeases } from './storage-suite/leases.ts';
 import { testReconciliation } from './storage-suite/reconciliation.ts';
 import { testResults } from './storage-suite/results.ts';
 import { testRows } from './storage-suite/rows.ts';
+import { testSightings } from './storage-suite/sightings.ts';
 import type { MakeStore, TestRunner } from './storage-suite/store-test.ts';
 import { testTotals } from './storage-suite/totals.ts';
 
@@ -16,6 +17,7 @@ import { testTotals } from './storage-suite/totals.ts';
  */
 export function testStorage(runner: TestRunner, makeStore: MakeStore): void {
   testInventory(runner, makeStore);
+  testSightings(runner, makeStore);
   testGatheredDays(runner, makeStore);
   testResults(runner, makeStore);
   testRows(runner, makeStore);

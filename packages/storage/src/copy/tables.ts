@@ -21,6 +21,7 @@ export const COPIED_TABLES = [
   'names',
   'resources',
   'identities',
+  'doubted_identities',
   'date_states',
   'line_keys',
   'billing_lines',

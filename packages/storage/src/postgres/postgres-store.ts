@@ -34,6 +34,7 @@ import type {
   ReconciliationRow,
   RowDimension,
   RowTotal,
+  SightingReview,
   Store,
   StoredDay,
 } from '../store.ts';
@@ -55,7 +56,8 @@ import { reconcile } from './reconcile.ts';
 import { loadRevisions } from './revisions.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
-import { describeIdentities, observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { describeIdentities, mentionIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { reviewSightings } from './sightings.ts';
 import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
 import { loadUsageCoverage } from './usage.ts';
@@ -85,7 +87,11 @@ export class PostgresStore implements Store {
   }
 
   observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void> {
-    return observeIdentities(this.#database, identities, firstSeen);
+    return mentionIdentities(this.#database, identities, firstSeen);
+  }
+
+  reviewSightings(things: readonly string[]): Promise<SightingReview> {
+    return reviewSightings(this.#database, things);
   }
 
   loadInventory(window: Window): Promise<Inventory> {

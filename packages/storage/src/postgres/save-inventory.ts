@@ -81,13 +81,21 @@ export async function saveIdentities(
   });
 }
 
-export async function observeIdentities(
+/** What a listing mentions does not rest on usage. */
+export async function mentionIdentities(
   database: PostgresDatabase,
   identities: readonly Identity[],
-  firstSeen: Date,
+  since: Date,
 ): Promise<void> {
   const { build } = database;
-  await database.held((session) => observeInside({ session, build }, identities, firstSeen));
+  await database.held(async (session) => {
+    await observeInside({ session, build }, identities, since);
+    await session.execute(
+      `update identities set mentioned_since = $1 where identity_id = any($2::text[]) and observed = 1
+         and created_at <= $1 and (mentioned_since is null or mentioned_since > $1)`,
+      [since.getTime(), identities.map(({ identityId }) => identityId)],
+    );
+  });
 }
 
 /** Inside a write transaction. */

@@ -14,6 +14,7 @@ import { pieces } from './copy-text.ts';
 import type { Target } from './date-states.ts';
 import type { Names } from './names.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
+import { doubtDropped } from './sightings.ts';
 
 /** Digest of each stored query of a day. */
 export async function usageDigests({ session, build }: Target, day: DayNumber): Promise<Map<string, string>> {
@@ -48,6 +49,7 @@ export async function saveUsage(
   assertNumbers(usage);
   const queryId = names.idOf(usage.queryKey);
   await session.run(saveCoverageQuery(build, usage, { day, query_id: queryId, digest }));
+  if (usage.corrects) await doubtDropped(session, { day, queryId, usage });
   await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
   await session.copy(
     'usage_rows (day, query_id, resource_id, identity_id, value)',

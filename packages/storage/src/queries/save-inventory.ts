@@ -15,7 +15,6 @@ export type StoredLifetimes = ReadonlyMap<string, readonly StoredLifetime[]>;
 
 interface StoredLifetime extends ListedLifetime {
   readonly key: number;
-  readonly observed: boolean;
   readonly displayName: string | null;
   /** Everything that can change who bears a cost. */
   readonly content: Content;
@@ -117,23 +116,27 @@ export function* resourceWrites(
   for (const [id, resource] of latest) {
     const lifetimes = stored.get(id) ?? [];
     // Without a time of creation a resource has always existed, as far as anyone knows, and its cost is borne.
-    const { index, lifetime } = placeListed(lifetimes, listedOf(resource, -Infinity), seen);
+    const { index, lifetime, formerEnd } = placeListed(lifetimes, listedOf(resource, -Infinity), seen);
+    if (formerEnd !== undefined) yield endedResource(id, lifetimes.at(-1)!, formerEnd);
     const known = index === null ? null : lifetimes[index]!;
     const { resourceType: type, parentId, ownerId } = resource;
     const content: Content = { type, parentId, ownerId, metadata: metadataText(resource.metadata) };
     const entry = { displayName: resource.displayName, content, seen };
     if (known && isAnother(known, lifetime, entry)) {
-      const { displayName, content: before, lastSeenAt } = known;
-      const ended = { createdAt: known.createdAt, deletedAt: seen };
-      yield {
-        key: known.key,
-        row: resourceRow(id, ended, { displayName, content: before, seen: lastSeenAt }),
-      };
+      yield endedResource(id, known, seen);
       yield { key: null, row: resourceRow(id, { ...lifetime, createdAt: seen }, entry) };
     } else {
       yield { key: known?.key ?? null, row: resourceRow(id, lifetime, entry) };
     }
   }
+}
+
+function endedResource(
+  id: string,
+  { key, createdAt, displayName, content, lastSeenAt }: StoredLifetime,
+  deletedAt: number,
+): InventoryWrite<Insertable<ResourceTable>> {
+  return { key, row: resourceRow(id, { createdAt, deletedAt }, { displayName, content, seen: lastSeenAt }) };
 }
 
 interface Entry {
@@ -185,7 +188,8 @@ export function* identityWrites(
   for (const [id, identity] of latest) {
     const lifetimes = stored.get(id) ?? [];
     // Without a time of creation an identity may well be new: it bears no share of a time in which it was not seen.
-    const { index, lifetime } = placeListed(lifetimes, listedOf(identity, seen), seen);
+    const { index, lifetime, formerEnd } = placeListed(lifetimes, listedOf(identity, seen), seen);
+    if (formerEnd !== undefined) yield endedIdentity(id, lifetimes.at(-1)!, formerEnd);
     const known = index === null ? null : lifetimes[index]!;
     const { identityType: type, displayName } = identity;
     const content: Content = {
@@ -195,23 +199,30 @@ export function* identityWrites(
       metadata: metadataText(identity.metadata),
     };
     if (known && isAnother(known, lifetime, { displayName, content, seen })) {
-      const { createdAt, content: before, lastSeenAt } = known;
-      const ended = {
-        identity_id: id,
-        identity_type: before.type,
-        display_name: known.displayName,
-        created_at: createdAt,
-        deleted_at: seen,
-        observed: 0,
-        last_seen_at: lastSeenAt,
-        metadata: before.metadata,
-      };
-      yield { key: known.key, row: ended };
+      yield endedIdentity(id, known, seen);
       yield { key: null, row: identityRow(identity, { ...lifetime, createdAt: seen, observed: 0, seen }) };
     } else {
       yield { key: known?.key ?? null, row: identityRow(identity, { ...lifetime, observed: 0, seen }) };
     }
   }
+}
+
+function endedIdentity(
+  id: string,
+  { key, createdAt, displayName, content, lastSeenAt }: StoredLifetime,
+  deletedAt: number,
+): InventoryWrite<Insertable<IdentityTable>> {
+  const row = {
+    identity_id: id,
+    identity_type: content.type,
+    display_name: displayName,
+    created_at: createdAt,
+    deleted_at: deletedAt,
+    observed: 0,
+    last_seen_at: lastSeenAt,
+    metadata: content.metadata,
+  };
+  return { key, row };
 }
 
 /** Of a known identity only the beginning is moved. */

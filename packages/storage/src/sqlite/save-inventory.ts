@@ -70,6 +70,21 @@ export function observeIdentities(
   });
 }
 
+/** What a listing mentions does not rest on usage. */
+export function mentionIdentities(
+  database: SqliteDatabase,
+  identities: readonly Identity[],
+  since: Date,
+): void {
+  const seen = since.getTime();
+  database.write(() => {
+    observeIdentities(database, identities, since);
+    const mention = database.statement(`update identities set mentioned_since = ?
+      where identity_id = ? and observed = 1 and created_at <= ? and (mentioned_since is null or mentioned_since > ?)`);
+    for (const { identityId } of identities) mention.run(seen, identityId, seen, seen);
+  });
+}
+
 /** Identities that a listing knows keep what the listing says. */
 export function describeIdentities(database: SqliteDatabase, identities: readonly Identity[]): void {
   const update = database.statement(

@@ -13,6 +13,7 @@ import type {
 import { dayNumberOf } from '../convert.ts';
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
+import { NOTHING_REVIEWED } from '../queries/sightings.ts';
 import type {
   DateRevision,
   Deletions,
@@ -35,6 +36,7 @@ import type {
   ReconciliationRow,
   RowDimension,
   RowTotal,
+  SightingReview,
   Store,
   StoredDay,
 } from '../store.ts';
@@ -54,7 +56,8 @@ import { reconcile } from './reconcile.ts';
 import { loadRevisions } from './revisions.ts';
 import { loadRows } from './rows.ts';
 import { loadRuns, saveRun } from './runs.ts';
-import { describeIdentities, observeIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { describeIdentities, mentionIdentities, saveIdentities, saveResources } from './save-inventory.ts';
+import { hasDoubts, reviewSightings } from './sightings.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadTenantState, saveTenantState } from './tenant-state.ts';
 import { loadTotals } from './totals.ts';
@@ -86,7 +89,12 @@ export class SqliteStore implements Store {
   }
 
   async observeIdentities(identities: readonly Identity[], firstSeen: Date): Promise<void> {
-    this.#held(() => observeIdentities(this.#database, identities, firstSeen));
+    this.#held(() => mentionIdentities(this.#database, identities, firstSeen));
+  }
+
+  async reviewSightings(things: readonly string[]): Promise<SightingReview> {
+    if (!hasDoubts(this.#database)) return NOTHING_REVIEWED;
+    return this.#held(() => reviewSightings(this.#database, things));
   }
 
   async loadInventory(window: Window): Promise<Inventory> {

@@ -11,6 +11,7 @@ import {
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
 import { bulkInsert, insertRows } from './insert-rows.ts';
 import type { Names } from './names.ts';
+import { doubtDropped } from './sightings.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /** Digest of each stored query of a day. */
@@ -35,6 +36,7 @@ export function saveUsage(
   if (digest === stored) return digest;
   const queryId = names.idOf(usage.queryKey);
   database.run(saveCoverageQuery(database.build, usage, { day, query_id: queryId, digest }));
+  if (usage.corrects) doubtDropped(database, { day, queryId, usage });
   database.statement('delete from usage_rows where day = ? and query_id = ?').run(day, queryId);
   const { resourceIds, identityIds, values } = usage.totals;
   insertRows(database, INSERT_USAGE, {

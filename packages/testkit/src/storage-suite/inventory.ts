@@ -256,6 +256,29 @@ function declareMissed(test: StoreTest): void {
     assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-02-03 ann', '2026-02-07 - ann']);
   });
 
+  test('begin anew when the thing was created again before a listing missed it', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    await listBoth(store, '2026-02-03', null);
+    // Between the last listing that named it and the one that did not.
+    await listBoth(store, '2026-02-10', { createdAt: date('2026-02-02'), owner: 'bob' });
+    const lives = ['2026-01-01 2026-02-02 ann', '2026-02-02 - bob'];
+    assert.deepEqual(await livesOfBoth(store), lives);
+    await listBoth(store, '2026-02-11', { createdAt: date('2026-02-02'), owner: 'bob' });
+    assert.deepEqual(await livesOfBoth(store), lives);
+  });
+
+  test('begin anew when the thing was created again between two listings that both name it', async (store) => {
+    await listBoth(store, '2026-01-05', born);
+    const again = { createdAt: date('2026-01-08'), owner: 'bob' };
+    for (const seenAt of ['2026-01-10', '2026-01-11']) {
+      await listBoth(store, seenAt, again);
+      assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-01-08 ann', '2026-01-08 - bob']);
+    }
+    // What the source only corrects is one life.
+    await listBoth(store, '2026-01-12', { ...again, createdAt: date('2026-01-09') });
+    assert.deepEqual(await livesOfBoth(store), ['2026-01-01 2026-01-08 ann', '2026-01-09 - bob']);
+  });
+
   test('go on for a resource that does not say when it was created, and begin anew for an identity', async (store) => {
     const unknown = { createdAt: null };
     await listBoth(store, '2026-01-05', unknown);
