@@ -2,7 +2,7 @@ import type { Aggregation, ChargebackRow, Window } from '@chargeback/plugin-api'
 import type { Owner } from '../migrations.ts';
 import { daysWithRowsQuery } from '../queries/date-states.ts';
 import { groupsById, groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
-import { groupRows, type PeriodSums } from '../row-grouping.ts';
+import { groupRows } from '../row-grouping.ts';
 import type { Names } from './names.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
@@ -23,14 +23,15 @@ export async function* loadRows(
   aggregation: Aggregation | null,
 ): AsyncGenerator<readonly ChargebackRow[]> {
   const merge = aggregation === 'daily' || aggregation === 'monthly';
-  const nameOf = (nameId: number) => names.nameOf(nameId);
   const days = await database.all(daysWithRowsQuery(database.build, window));
   for (const period of periodsOf(days, aggregation)) {
-    const sums = await sumsOf(database, period, merge ? SUMS_OF_PERIOD : SUMS_BY_INSTANT);
-    await names.load(sums.nameIds);
+    const rows = await sumsOf(database, period, merge ? SUMS_OF_PERIOD : SUMS_BY_INSTANT);
+    await names.load(rows.map((row) => row[2]));
     const groups = groupsById(await database.all(groupsQuery(database.build)));
-    const groupOf = (groupId: number) => groups.get(groupId)!;
-    yield* groupRows({ ...owner, sums, groupOf, nameOf, merge }, ROWS_PER_CHUNK);
+    const dimensions = rows.map((row) => ({ group: groups.get(row[1])!, identityId: names.nameOf(row[2]) }));
+    const timestamps = rows.map((row) => row[0]);
+    const units = rows.map((row) => BigInt(row[3]));
+    yield* groupRows({ ...owner, sums: { timestamps, dimensions, units }, merge }, ROWS_PER_CHUNK);
   }
 }
 
@@ -49,16 +50,6 @@ const SUMS_OF_PERIOD = `select $3::bigint, group_id, name_id, amount from (
 
 type SumRow = [timestamp: number, groupId: number, nameId: number, amount: string];
 
-async function sumsOf(
-  database: PostgresDatabase,
-  { timestamp, first, end }: Period,
-  text: string,
-): Promise<PeriodSums> {
-  const rows = await database.read((session) => session.arrays<SumRow>(text, [first, end, timestamp]));
-  return {
-    timestamps: rows.map((row) => row[0]),
-    groupIds: rows.map((row) => row[1]),
-    nameIds: rows.map((row) => row[2]),
-    units: rows.map((row) => BigInt(row[3])),
-  };
+function sumsOf(database: PostgresDatabase, { timestamp, first, end }: Period, text: string): Promise<SumRow[]> {
+  return database.read((session) => session.arrays<SumRow>(text, [first, end, timestamp]));
 }

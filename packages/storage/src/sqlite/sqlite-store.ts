@@ -46,6 +46,7 @@ import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
+import { KnownDimensions } from './known-dimensions.ts';
 import { acquireLease, assertLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { forgetErrors, loadProblems, replaceProblems } from './problems.ts';
@@ -66,6 +67,7 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  readonly #known: KnownDimensions;
   /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   #holder: string | null = null;
   #leaseSeconds = 0;
@@ -75,6 +77,7 @@ export class SqliteStore implements Store {
     this.#owner = owner;
     this.#names = new Names(database);
     this.#dimensions = new Dimensions(database, this.#names);
+    this.#known = new KnownDimensions(database, this.#names);
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
@@ -238,7 +241,7 @@ export class SqliteStore implements Store {
   }
 
   rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]> {
-    const source = { database: this.#database, names: this.#names, owner: this.#owner };
+    const source = { database: this.#database, dimensions: this.#known, owner: this.#owner };
     return loadRows(source, window, aggregation);
   }
 
