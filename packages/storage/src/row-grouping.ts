@@ -88,7 +88,10 @@ function ranksOf(groups: readonly DimensionGroup[], columns: readonly Column[]):
 }
 
 /** Sums mostly come in runs that are in order, which sorting makes use of. */
-function orderOf({ sums: { timestamps, dimensions } }: GroupingInput, { before, after }: Places): Uint32Array {
+function orderOf(
+  { sums: { timestamps, dimensions } }: GroupingInput,
+  { before, after }: Places,
+): Uint32Array {
   return Uint32Array.from(timestamps.keys()).toSorted(
     (left, right) =>
       timestamps[left]! - timestamps[right]! ||
@@ -107,7 +110,10 @@ interface ChunkInput {
 }
 
 /** Puts the rows from a position on into a chunk; returns the position after them. */
-function fillChunk(chunk: ChargebackRow[], { input, places, order, position, chunkSize }: ChunkInput): number {
+function fillChunk(
+  chunk: ChargebackRow[],
+  { input, places, order, position, chunkSize }: ChunkInput,
+): number {
   const { timestamps, dimensions } = input.sums;
   const { before, after } = places;
   let timestamp = new Date(timestamps[order[position]!]!);

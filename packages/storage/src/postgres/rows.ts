@@ -50,6 +50,10 @@ const SUMS_OF_PERIOD = `select $3::bigint, group_id, name_id, amount from (
 
 type SumRow = [timestamp: number, groupId: number, nameId: number, amount: string];
 
-function sumsOf(database: PostgresDatabase, { timestamp, first, end }: Period, text: string): Promise<SumRow[]> {
+function sumsOf(
+  database: PostgresDatabase,
+  { timestamp, first, end }: Period,
+  text: string,
+): Promise<SumRow[]> {
   return database.read((session) => session.arrays<SumRow>(text, [first, end, timestamp]));
 }

@@ -29,7 +29,10 @@ export class KnownDimensions {
 
   #load({ first, end }: DayRange): void {
     // A group stands for the same columns for ever; one object for each, however often groups are loaded.
-    this.#groups = new Map([...groupsById(this.#database.all(groupsQuery(this.#database.build))), ...this.#groups]);
+    this.#groups = new Map([
+      ...groupsById(this.#database.all(groupsQuery(this.#database.build))),
+      ...this.#groups,
+    ]);
     const select = this.#database.statement(
       `select dimension_id, group_id, name_id from dimensions where dimension_id in (
          select dimension_id from chargeback_facts where day >= ? and day < ?)`,

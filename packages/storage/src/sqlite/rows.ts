@@ -37,7 +37,8 @@ function sumsOf(
   merge: boolean,
 ): PeriodSums {
   const select = merge ? FACTS : FACTS_BY_INSTANT;
-  const sums = addUp(database, select, { period, exact: false }) ?? addUp(database, select, { period, exact: true })!;
+  const sums =
+    addUp(database, select, { period, exact: false }) ?? addUp(database, select, { period, exact: true })!;
   const timestamps: number[] = [];
   const ids: number[] = [];
   const units: bigint[] = [];
