@@ -105,11 +105,12 @@ interface FactTarget {
   readonly index: number;
 }
 
-const INSERT_FACTS = bulkInsert(
-  'insert into chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
-  6,
-  'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
-);
+const INSERT_FACTS = bulkInsert({
+  table: 'chargeback_facts',
+  common: ['day', 'line_key', 'portion_index'],
+  columns: ['dimension_id', 'amount', 'ratio'],
+  after: 'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
+});
 
 /** Writes the rows of a portion and returns their sum. Rows that agree in every dimension are added. */
 function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget): bigint {
@@ -119,14 +120,12 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
   let sum = 0n;
   insertRows(database, INSERT_FACTS, {
     count: identityIds.length,
+    common: { day, line_key: lineKey, portion_index: index },
     fill(row, into, at) {
       const amount = units[row]!;
-      into[at] = day;
-      into[at + 1] = lineKey;
-      into[at + 2] = index;
-      into[at + 3] = dimensionOf(identityIds[row]!);
-      into[at + 4] = amount;
-      into[at + 5] = ratios[row]!;
+      into[at] = dimensionOf(identityIds[row]!);
+      into[at + 1] = amount;
+      into[at + 2] = ratios[row]!;
       sum += amount;
     },
   });

@@ -19,11 +19,12 @@ export function usageDigests(database: SqliteDatabase, day: DayNumber): Map<stri
   return new Map(rows.map(({ name, digest }) => [name, digest]));
 }
 
-const INSERT_USAGE = bulkInsert(
-  'insert into usage_rows (day, query_id, resource_id, identity_id, value)',
-  5,
-  'on conflict do update set value = value + excluded.value',
-);
+const INSERT_USAGE = bulkInsert({
+  table: 'usage_rows',
+  common: ['day', 'query_id'],
+  columns: ['resource_id', 'identity_id', 'value'],
+  after: 'on conflict do update set value = value + excluded.value',
+});
 
 /** Replaces the usage of one query on one day; returns its digest. Inside a write transaction. */
 export function saveUsage(
@@ -39,12 +40,11 @@ export function saveUsage(
   const { resourceIds, identityIds, values } = usage.totals;
   insertRows(database, INSERT_USAGE, {
     count: identityIds.length,
+    common: { day, query_id: queryId },
     fill(row, into, at) {
-      into[at] = day;
-      into[at + 1] = queryId;
-      into[at + 2] = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[row]!);
-      into[at + 3] = names.idOf(identityIds[row]!);
-      into[at + 4] = values[row]!;
+      into[at] = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[row]!);
+      into[at + 1] = names.idOf(identityIds[row]!);
+      into[at + 2] = values[row]!;
     },
   });
   return digest;
