@@ -58,7 +58,7 @@ export class CsvText {
   #length = 0;
   #last: ChargebackRow | null = null;
   #beforeIdentity: Uint8Array = NOTHING;
-  #afterAmount: Uint8Array = NOTHING;
+  readonly #after = new Map<string | null, Map<string | null, Uint8Array>>();
 
   constructor(cells: CsvCells) {
     this.#cells = cells;
@@ -72,10 +72,12 @@ export class CsvText {
   add(rows: readonly ChargebackRow[]): void {
     for (let index = 0; index < rows.length; index += 1) {
       const row = rows[index]!;
-      // In the order of CSV_COLUMNS. Rows come in that order too, so most differ in identity and amount only.
-      if (this.#last === null || !agree(this.#last, row)) this.#remember(row);
+      // In the order of CSV_COLUMNS. Rows come in that order too, so most have the text before the identity in common.
+      if (this.#last === null || !agreeBefore(this.#last, row)) this.#beforeIdentity = this.#textBefore(row);
+      this.#last = row;
       const identity = this.#cells.of(row.identityId);
-      this.#reserve(this.#beforeIdentity.length + identity.length + AMOUNT_LENGTH + this.#afterAmount.length);
+      const after = this.#textAfter(row);
+      this.#reserve(this.#beforeIdentity.length + identity.length + AMOUNT_LENGTH + after.length);
       this.#put(this.#beforeIdentity);
       this.#put(identity);
       this.#bytes[this.#length++] = COMMA;
@@ -83,7 +85,7 @@ export class CsvText {
       this.#bytes[this.#length++] = COMMA;
       // The amount is a number and stays one, a negative one too.
       this.#putAscii(formatUnits(row.amount.units));
-      this.#put(this.#afterAmount);
+      this.#put(after);
     }
   }
 
@@ -94,9 +96,7 @@ export class CsvText {
     return taken;
   }
 
-  /** Makes the text around identity and amount. */
-  #remember(row: ChargebackRow): void {
-    this.#last = row;
+  #textBefore(row: ChargebackRow): Uint8Array {
     const cells = this.#cells;
     const before = [
       cells.of(row.ecosystem),
@@ -106,9 +106,20 @@ export class CsvText {
       cells.of(row.productCategory),
       cells.of(row.productType),
     ];
-    const after = [cells.of(row.allocationMethod), cells.of(row.allocationDetail)];
-    this.#beforeIdentity = Buffer.concat(before.flatMap((cell) => [cell, SEPARATOR]));
-    this.#afterAmount = Buffer.concat([...after.flatMap((cell) => [SEPARATOR, cell]), LINE_END]);
+    return Buffer.concat(before.flatMap((cell) => [cell, SEPARATOR]));
+  }
+
+  /** There are few methods and details, but neighbours may differ in them. */
+  #textAfter({ allocationMethod, allocationDetail }: ChargebackRow): Uint8Array {
+    let ofMethod = this.#after.get(allocationMethod);
+    if (!ofMethod) this.#after.set(allocationMethod, (ofMethod = new Map()));
+    let text = ofMethod.get(allocationDetail);
+    if (!text) {
+      const after = [this.#cells.of(allocationMethod), this.#cells.of(allocationDetail)];
+      text = Buffer.concat([...after.flatMap((cell) => [SEPARATOR, cell]), LINE_END]);
+      ofMethod.set(allocationDetail, text);
+    }
+    return text;
   }
 
   #reserve(length: number): void {
@@ -138,14 +149,12 @@ const LINE_END = Buffer.from(NEWLINE);
 /** Up to here bytes are copied faster one by one. */
 const SHORT = 32;
 
-/** In every column but identity, cost type and amount. */
-function agree(left: ChargebackRow, right: ChargebackRow): boolean {
+/** In every column before the identity. */
+function agreeBefore(left: ChargebackRow, right: ChargebackRow): boolean {
   return (
     left.resourceId === right.resourceId &&
     left.productType === right.productType &&
     left.productCategory === right.productCategory &&
-    left.allocationMethod === right.allocationMethod &&
-    left.allocationDetail === right.allocationDetail &&
     (left.timestamp === right.timestamp || left.timestamp.getTime() === right.timestamp.getTime()) &&
     left.tenantId === right.tenantId &&
     left.ecosystem === right.ecosystem

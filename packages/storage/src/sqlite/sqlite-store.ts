@@ -11,6 +11,7 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 import { dayNumberOf } from '../convert.ts';
+import { KnownDimensions } from '../known-dimensions.ts';
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
 import type {
@@ -46,7 +47,6 @@ import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
 import { loadDay, saveGatheredDay, saveUsageAlone } from './gathered-day.ts';
 import { loadIdentities, loadInventory, loadLifetimes } from './inventory.ts';
-import { KnownDimensions } from './known-dimensions.ts';
 import { acquireLease, assertLease, loadLease, releaseLease, renewLease } from './leases.ts';
 import { Names } from './names.ts';
 import { forgetErrors, loadProblems, replaceProblems } from './problems.ts';
@@ -67,7 +67,7 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
-  readonly #known: KnownDimensions;
+  readonly #known = new KnownDimensions();
   /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   #holder: string | null = null;
   #leaseSeconds = 0;
@@ -77,7 +77,7 @@ export class SqliteStore implements Store {
     this.#owner = owner;
     this.#names = new Names(database);
     this.#dimensions = new Dimensions(database, this.#names);
-    this.#known = new KnownDimensions(database, this.#names);
+    database.onRollback(() => this.#known.forget());
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
