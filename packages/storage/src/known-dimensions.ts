@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import { groupsById } from './queries/rows.ts';
-import type { Dimension, DimensionGroup } from './row-grouping.ts';
+import { type Dimension, rankGroups, type RankedGroup } from './row-grouping.ts';
 import type { DimensionGroupTable } from './schema.ts';
 
 /** Dimensions kept in memory, about 100 bytes each. */
@@ -15,7 +15,7 @@ export type DimensionRow = readonly [dimensionId: number, groupId: number, ident
  */
 export class KnownDimensions {
   readonly #byId = new Map<number, Dimension>();
-  #groups: ReadonlyMap<number, DimensionGroup> = new Map();
+  #groups: ReadonlyMap<number, RankedGroup> = new Map();
 
   /** Whether one of the ids has to be looked up. Begins anew when it knows too many. */
   lacks(ids: readonly number[]): boolean {
@@ -25,7 +25,9 @@ export class KnownDimensions {
 
   remember(dimensions: readonly DimensionRow[], groups: readonly Selectable<DimensionGroupTable>[]): void {
     // One object for each group, however often it is loaded.
+    const before = this.#groups.size;
     this.#groups = new Map([...groupsById(groups), ...this.#groups]);
+    if (this.#groups.size > before) rankGroups([...this.#groups.values()]);
     for (const [id, groupId, identityId] of dimensions) {
       if (!this.#byId.has(id)) this.#byId.set(id, { group: this.#groups.get(groupId)!, identityId });
     }

@@ -13,9 +13,19 @@ export interface DimensionGroup {
   readonly currency: string;
 }
 
+/** A group with its place among all that are known, so that rows are ordered by numbers. */
+export interface RankedGroup extends DimensionGroup {
+  /** By the columns before the identity. Groups that agree in them share a rank, here and below. */
+  before: number;
+  /** By the columns after it. */
+  after: number;
+  /** By those of them that tell rows apart which are merged. */
+  afterMerged: number;
+}
+
 /** One identity within a group. */
 export interface Dimension {
-  readonly group: DimensionGroup;
+  readonly group: RankedGroup;
   readonly identityId: string;
 }
 
@@ -54,37 +64,41 @@ export function* groupRows(input: GroupingInput, chunkSize: number): Generator<C
   }
 }
 
-/** Ranks of the group of each sum by its columns before the identity, and by those after it. */
+/** Ranks groups among each other: those of the sums of a period must have been ranked together. */
+export function rankGroups(groups: readonly RankedGroup[]): void {
+  eachRank(groups, BEFORE_IDENTITY, (group, rank) => (group.before = rank));
+  eachRank(groups, AFTER_IDENTITY, (group, rank) => (group.after = rank));
+  eachRank(groups, AFTER_IDENTITY_MERGED, (group, rank) => (group.afterMerged = rank));
+}
+
+function eachRank(
+  groups: readonly RankedGroup[],
+  columns: readonly Column[],
+  give: (group: RankedGroup, rank: number) => void,
+): void {
+  const sorted = groups.toSorted((left, right) => compareColumns(left, right, columns));
+  let rank = 0;
+  for (const [index, group] of sorted.entries()) {
+    if (index > 0 && compareColumns(sorted[index - 1]!, group, columns) !== 0) rank += 1;
+    give(group, rank);
+  }
+}
+
+/** Ranks of the group of each sum. */
 interface Places {
   readonly before: Int32Array;
   readonly after: Int32Array;
 }
 
 function placesOf({ sums: { dimensions }, merge }: GroupingInput): Places {
-  const groups = new Set<DimensionGroup>();
-  for (const { group } of dimensions) groups.add(group);
-  const ranksBefore = ranksOf([...groups], BEFORE_IDENTITY);
-  const ranksAfter = ranksOf([...groups], merge ? AFTER_IDENTITY_MERGED : AFTER_IDENTITY);
   const before = new Int32Array(dimensions.length);
   const after = new Int32Array(dimensions.length);
   for (let index = 0; index < dimensions.length; index += 1) {
     const { group } = dimensions[index]!;
-    before[index] = ranksBefore.get(group)!;
-    after[index] = ranksAfter.get(group)!;
+    before[index] = group.before;
+    after[index] = merge ? group.afterMerged : group.after;
   }
   return { before, after };
-}
-
-/** Rank of each group by some of its columns; groups that agree in them share a rank. */
-function ranksOf(groups: readonly DimensionGroup[], columns: readonly Column[]): Map<DimensionGroup, number> {
-  const sorted = groups.toSorted((left, right) => compareColumns(left, right, columns));
-  const ranks = new Map<DimensionGroup, number>();
-  let rank = 0;
-  for (const [index, group] of sorted.entries()) {
-    if (index > 0 && compareColumns(sorted[index - 1]!, group, columns) !== 0) rank += 1;
-    ranks.set(group, rank);
-  }
-  return ranks;
 }
 
 /** Sums mostly come in runs that are in order, which sorting makes use of. */

@@ -126,7 +126,8 @@ async function replaceResults(
   const previous = await dateStateRow(target, day);
   if (previous?.lines_digest !== linesDigest) return false;
   const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
-  await deleteResults(target, day);
+  // Before the first calculation there is nothing to replace.
+  if (previous.calculation_id !== null) await deleteResults(target, day);
   const totals = new DayTotals(day, names);
   await session.copy(
     `calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})`,

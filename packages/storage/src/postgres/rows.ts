@@ -5,6 +5,7 @@ import type { Owner } from '../migrations.ts';
 import { daysWithRowsQuery } from '../queries/date-states.ts';
 import { groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
 import { groupRows, type PeriodSums } from '../row-grouping.ts';
+import { columnText } from './column-text.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import type { PostgresSession } from './postgres-session.ts';
 
@@ -59,14 +60,9 @@ async function sumsOf(
   return { timestamps, dimensions: dimensions.of(dimensionIds), units };
 }
 
-/** A column as the text of a JSON array: thousands of values cost what a row costs otherwise. */
-function column(name: string): string {
-  return `concat('[', array_to_string(array_agg(${name}), ','), ']')`;
-}
+const FACTS = `select ${columnText('dimension_id')}, ${columnText('amount')} from chargeback_facts where day = $1`;
 
-const FACTS = `select ${column('dimension_id')}, ${column('amount')} from chargeback_facts where day = $1`;
-
-const FACTS_BY_INSTANT = `select ${column('dimension_id')}, ${column('amount')}, ${column('timestamp')}
+const FACTS_BY_INSTANT = `select ${columnText('dimension_id')}, ${columnText('amount')}, ${columnText('timestamp')}
   from chargeback_facts join calculated_lines using (line_key)
   where chargeback_facts.day = $1 and calculated_lines.day = $1`;
 

@@ -56,23 +56,31 @@ export function loadUsage(
   day: DayNumber,
 ): ReadonlyMap<string, StoredUsage> {
   const usage = new Map<string, StoredUsage>();
-  const read = database.statement(
-    'select resource_id, identity_id, value from usage_rows where day = ? and query_id = ?',
-  );
   for (const row of coverageRows(database, day)) {
-    const resourceIds: string[] | null = row.has_resources === 1 ? [] : null;
-    const identityIds: string[] = [];
-    const values: number[] = [];
-    // Read whole before names are looked up, which may read too.
-    const entries = read.raw().all(day, row.query_id) as [number, number, number][];
-    for (const [resourceId, identityId, value] of entries) {
-      resourceIds?.push(names.nameOf(resourceId));
-      identityIds.push(names.nameOf(identityId));
-      values.push(value);
-    }
-    usage.set(row.name, { queryKey: row.name, resourceIds, identityIds, values, ...summaryOf(row) });
+    const key = [day, row.query_id];
+    // Read whole before names are looked up, which may read too. Numbers with a fraction are not read as text.
+    const resources = row.has_resources === 1 ? idsOf(database, RESOURCES, key) : null;
+    const identities = idsOf(database, IDENTITIES, key);
+    const values = database.statement(VALUES).pluck().all(key) as number[];
+    usage.set(row.name, {
+      queryKey: row.name,
+      resourceIds: resources?.map((id) => names.nameOf(id)) ?? null,
+      identityIds: identities.map((id) => names.nameOf(id)),
+      values,
+      ...summaryOf(row),
+    });
   }
   return usage;
+}
+
+const OF_QUERY = 'from usage_rows where day = ? and query_id = ? order by resource_id, identity_id';
+const RESOURCES = `select json_group_array(resource_id) from (select resource_id ${OF_QUERY})`;
+const IDENTITIES = `select json_group_array(identity_id) from (select identity_id ${OF_QUERY})`;
+const VALUES = `select value ${OF_QUERY}`;
+
+/** Ids as one text: no object for each row. */
+function idsOf(database: SqliteDatabase, select: string, key: readonly number[]): number[] {
+  return JSON.parse(database.statement(select).pluck().get(key) as string) as number[];
 }
 
 export function loadUsageCoverage(
