@@ -174,13 +174,31 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
 function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
   for (const { lineKey, index, line, portion, dimensions } of portions) {
     const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
-    const { identityIds, units, ratios } = columns;
     totals.add(columns, dimensions.groupId, line.totalCost.currency);
-    const key = `${day}\t${lineKey}\t${index}\t`;
-    for (let row = 0; row < identityIds.length; row += 1) {
-      yield `${key}${dimensions.ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+    const count = columns.identityIds.length;
+    for (let first = 0; first < count; first += ROWS_PER_TEXT) {
+      const rows = { first, end: Math.min(first + ROWS_PER_TEXT, count) };
+      yield textOfRows(`${day}\t${lineKey}\t${index}\t`, { columns, ids: dimensions.ids, ...rows });
     }
   }
+}
+
+const ROWS_PER_TEXT = 500;
+
+interface RowsOfText {
+  readonly columns: Columns;
+  readonly ids: ReadonlyMap<string, number>;
+  readonly first: number;
+  readonly end: number;
+}
+
+function textOfRows(key: string, { columns, ids, first, end }: RowsOfText): string {
+  const { identityIds, units, ratios } = columns;
+  let text = '';
+  for (let row = first; row < end; row += 1) {
+    text += `${key}${ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+  }
+  return text;
 }
 
 type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;
@@ -190,7 +208,11 @@ function* identitiesOf(portions: readonly FactPortion[]): Generator<string> {
 }
 
 function hasRepeats({ identityIds }: Columns): boolean {
-  return new Set(identityIds).size !== identityIds.length;
+  // In ascending order, as they nearly always are, none occurs twice.
+  for (let row = 1; row < identityIds.length; row += 1) {
+    if (identityIds[row - 1]! >= identityIds[row]!) return new Set(identityIds).size !== identityIds.length;
+  }
+  return false;
 }
 
 function withoutRepeats({ identityIds, units, ratios }: Columns): Columns {
