@@ -97,6 +97,25 @@ function declareInputs(test: StoreTest): void {
 }
 
 function declareUsage(test: StoreTest): void {
+  test('comes back to the last digit, in order of resource and identity as they were first named', async (store) => {
+    const values = [
+      0.1 + 0.2,
+      5e-324,
+      1.797_693_134_862_315_7e308,
+      2 ** 53 + 2,
+      Number.POSITIVE_INFINITY,
+      1 / 3,
+    ];
+    const entries = values.map((value, index): [string, string, number] => ['r', `id-${index}`, value]);
+    await store.saveGatheredDay(gathered([], { usage: [usage('bytes', entries)] }));
+    const { usage: stored } = (await store.loadDay(DAY))!;
+    const { resourceIds, identityIds, values: read } = stored.get('bytes')!;
+    assert.deepEqual(
+      read.map((value, index) => [resourceIds?.[index], identityIds[index], value]),
+      entries,
+    );
+  });
+
   test('comes back with its coverage', async (store, reopen) => {
     const byResource = usage('bytes', [
       ['r1', 'x', 1.5],
