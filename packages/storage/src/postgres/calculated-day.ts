@@ -12,7 +12,7 @@ import {
 import { markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
-import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
+import { deleteUnusedKeys, loadBilledLines } from './billing-lines.ts';
 import { copyText, pieces } from './copy-text.ts';
 import { dateStateRow, type Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
@@ -68,7 +68,7 @@ async function loadBill(target: Target, day: DayNumber, calculated: CalculatedDa
   if (!state) {
     throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
   }
-  const lines = new Map((await loadLines(target, day)).map((stored) => [stored.line.lineId, stored]));
+  const lines = await loadBilledLines(target, day);
   assertSameLines(calculated, lines);
   return { linesDigest: state.lines_digest, lines };
 }

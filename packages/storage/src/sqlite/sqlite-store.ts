@@ -125,8 +125,7 @@ export class SqliteStore implements Store {
   }
 
   async loadLines(date: IsoDate): Promise<readonly BillingLineItem[]> {
-    const lines = this.#database.read(() => loadLines(this.#database, dayNumberOf(date)));
-    return lines.map(({ line }) => line);
+    return this.#database.read(() => loadLines(this.#database, dayNumberOf(date)));
   }
 
   async lineResources(date: IsoDate): Promise<readonly string[]> {
