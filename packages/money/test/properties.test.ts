@@ -114,8 +114,8 @@ describe('splitByWeight, whatever the amount and the weights', () => {
         });
       fc.assert(
         fc.property(nextToHalf, ({ quanta, first, second }) => {
-          const rounded = (weight: bigint): bigint =>
-            (2n * quanta * weight + first + second) / (2n * (first + second));
+          const rounded = (part: bigint): bigint =>
+            (2n * quanta * part + first + second) / (2n * (first + second));
           const [a, b] = shares(quanta * QUANTUM, [
             { key: 'a', weight: first },
             { key: 'b', weight: second },
