@@ -9,7 +9,7 @@ import {
   isoDateOf,
 } from '@chargeback/plugin-api';
 import { z } from 'zod';
-import { csvHeader, CsvText } from './csv-text.ts';
+import { CsvCells, CsvText } from './csv-text.ts';
 import { isFile, markText, parseMark, removeIfUnchanged, seenIfUnchanged } from './file-mark.ts';
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
 import { addTotals } from './receipt-totals.ts';
@@ -17,7 +17,7 @@ import { replaceFile } from './replace-file.ts';
 import { withEmitFailure } from './with-emit-failure.ts';
 
 /** Rows turned into text at a time, whatever the size of the chunks: bounds the memory. */
-const ROWS_PER_WRITE = 4_000;
+const ROWS_AT_ONCE = 4_000;
 
 export const csvParamsSchema = z.strictObject({
   output_dir: z.string().min(1).describe('Folder of the files; made when it is missing.'),
@@ -57,6 +57,7 @@ export interface CsvEmitterOptions {
  * @throws {ChargebackError} `CB_EMIT_SETTINGS` or `CB_EMIT_PATH` for a template that cannot be used.
  */
 export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions = {}): Emitter {
+  const cells = new CsvCells();
   const directory = path.resolve(options.workingDirectory ?? '', params.output_dir);
   const template = params.filename_template;
   fileNameOf(template, { tenantId: 'tenant', date: '2026-01-01' });
@@ -74,7 +75,7 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
         const confirm = ({ digest }: WrittenRows): Promise<void> =>
           batch.confirm(markText({ file, digest, seen: '' }));
         const { result, seen } = await replaceFile({ directory, name, writer, confirm }, (handle) =>
-          writeRows(handle, batch, signal),
+          writeRows(handle, { batch, cells, signal }),
         );
         const { digest, ...receipt } = result;
         return { ...receipt, mark: markText({ file, digest, seen }) };
@@ -112,27 +113,37 @@ interface WrittenRows extends EmissionReceipt {
   readonly digest: string;
 }
 
+interface RowsToWrite {
+  readonly batch: EmissionBatch;
+  readonly cells: CsvCells;
+  readonly signal: AbortSignal;
+}
+
 /** Each write is awaited before the next rows are asked for. */
-async function writeRows(file: FileHandle, batch: EmissionBatch, signal: AbortSignal): Promise<WrittenRows> {
-  const text = new CsvText();
+async function writeRows(file: FileHandle, { batch, cells, signal }: RowsToWrite): Promise<WrittenRows> {
+  const text = new CsvText(cells);
   const hash = createHash('sha256');
-  const write = async (piece: string): Promise<void> => {
+  const write = async (): Promise<void> => {
+    const piece = text.take();
     hash.update(piece);
     await file.writeFile(piece);
   };
   const totals = new Map<string, bigint>();
   let rowCount = 0;
-  await write(csvHeader());
+  text.addHeader();
   for await (const chunk of batch.rows) {
-    for (let start = 0; start < chunk.length; start += ROWS_PER_WRITE) {
+    for (let start = 0; start < chunk.length; start += ROWS_AT_ONCE) {
       signal.throwIfAborted();
-      const rows = chunk.slice(start, start + ROWS_PER_WRITE);
-      await write(text.lines(rows));
+      const rows = chunk.length <= ROWS_AT_ONCE ? chunk : chunk.slice(start, start + ROWS_AT_ONCE);
+      text.add(rows);
+      await write();
       addTotals(totals, rows);
       rowCount += rows.length;
     }
   }
   signal.throwIfAborted();
+  // Where there were no rows.
+  if (rowCount === 0) await write();
   return { rowCount, totals, digest: hash.digest('hex') };
 }
 

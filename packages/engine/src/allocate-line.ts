@@ -2,8 +2,7 @@ import {
   assertRatios,
   fractionOfMoney,
   type Money,
-  type Share,
-  splitByWeight,
+  splitColumns,
   splitPortions,
   subtractMoney,
   type Weight,
@@ -81,12 +80,11 @@ function planOf({ context, route, tenantPeriod, allocatedOfDay }: LineToAllocate
 }
 
 function splitPortion(portion: Portion, amount: Money, composite: boolean): CalculatedPortion {
-  const shares = splitByWeight(
-    amount,
-    portion.recipients.map(({ identityId, weight }) => ({ key: identityId, weight })),
-  );
-  let sum = 0n;
-  for (const { weight } of portion.recipients) sum += weight;
+  const { recipients } = portion;
+  const { keys, weights, units } = splitColumns(amount, {
+    keys: recipients.map(({ identityId }) => identityId),
+    weights: recipients.map(({ weight }) => weight),
+  });
   return {
     costType: portion.costType,
     method: portion.method,
@@ -95,24 +93,23 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
     compositionIndex: portion.compositionIndex,
     compositionRatio: composite ? portion.ratio : null,
     tiersTried: portion.tiersTried,
-    identityIds: shares.map(({ key }) => key),
-    units: shares.map(({ units }) => units),
-    ratios: weightsOf(portion, shares).map((weight) => ratioOf(weight, sum)),
+    identityIds: keys,
+    units,
+    ratios: ratiosOf(weights),
   };
-}
-
-/** In the order of the shares, which recipients mostly have too. */
-function weightsOf({ recipients }: Portion, shares: readonly Share[]): Weight[] {
-  if (shares.every(({ key }, index) => recipients[index]!.identityId === key)) {
-    return recipients.map(({ weight }) => weight);
-  }
-  const weights = new Map(recipients.map(({ identityId, weight }) => [identityId, weight]));
-  return shares.map(({ key }) => weights.get(key)!);
 }
 
 const RATIO_SCALE = 10n ** 18n;
 
 /** Divided as integers: weights may be larger than any double. */
-function ratioOf(weight: Weight, sum: Weight): number {
-  return Number((weight * RATIO_SCALE) / sum) / Number(RATIO_SCALE);
+function ratiosOf(weights: readonly Weight[]): number[] {
+  let sum = 0n;
+  for (const weight of weights) sum += weight;
+  const ratios: number[] = [];
+  for (let index = 0; index < weights.length; index += 1) {
+    const weight = weights[index]!;
+    const same = index > 0 && weight === weights[index - 1];
+    ratios.push(same ? ratios[index - 1]! : Number((weight * RATIO_SCALE) / sum) / Number(RATIO_SCALE));
+  }
+  return ratios;
 }

@@ -204,6 +204,7 @@ describe('an override that', () => {
   ])('%s is cut off after 2 seconds and costs its own line only', async (_what, loop) => {
     tenant.overrides = overridden(badOn(loop));
     const run = await tenant.run(FEBRUARY_FIRST);
+    expect(run.datesHeld).toBe(1);
     await oneBadLine(run, /did not end within 2 s and was cut off/);
   });
 

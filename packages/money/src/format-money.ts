@@ -10,9 +10,25 @@ export function formatMoney(amount: Money): string {
 
 /** {@link formatMoney} for bare ledger units. */
 export function formatUnits(units: bigint): string {
-  const digits = (units < 0n ? -units : units).toString().padStart(LEDGER_SCALE + 1, '0');
-  const whole = digits.slice(0, -LEDGER_SCALE);
-  let decimals = digits.slice(-LEDGER_SCALE);
-  while (decimals.length > SHARE_SCALE && decimals.endsWith('0')) decimals = decimals.slice(0, -1);
-  return `${units < 0n ? '-' : ''}${whole}.${decimals}`;
+  const small = Number(units);
+  const absolute = Math.abs(small);
+  // Whole numbers below 2^53 are exact as numbers too, which cost a fraction of what big integers cost.
+  if (absolute <= Number.MAX_SAFE_INTEGER) {
+    const rest = absolute % UNITS_PER_WHOLE;
+    return text(
+      small < 0,
+      String((absolute - rest) / UNITS_PER_WHOLE),
+      String(UNITS_PER_WHOLE + rest).slice(1),
+    );
+  }
+  const digits = (units < 0n ? -units : units).toString();
+  return text(units < 0n, digits.slice(0, -LEDGER_SCALE), digits.slice(-LEDGER_SCALE));
+}
+
+const UNITS_PER_WHOLE = 10 ** LEDGER_SCALE;
+
+function text(negative: boolean, whole: string, decimals: string): string {
+  let length = LEDGER_SCALE;
+  while (length > SHARE_SCALE && decimals.charCodeAt(length - 1) === 0x30) length -= 1;
+  return `${negative ? '-' : ''}${whole}.${length === LEDGER_SCALE ? decimals : decimals.slice(0, length)}`;
 }

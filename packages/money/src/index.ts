@@ -20,7 +20,10 @@ export {
   compareKeys,
   fractionOfMoney,
   type Share,
+  type ShareColumns,
   splitByWeight,
+  splitColumns,
+  type WeightColumns,
   type WeightedRecipient,
 } from './split-by-weight.ts';
 export { assertRatios, RATIO_TOLERANCE, splitPortions } from './split-portions.ts';

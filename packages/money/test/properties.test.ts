@@ -94,6 +94,55 @@ describe('splitByWeight, whatever the amount and the weights', () => {
     );
   });
 
+  it(
+    'rounds as integers of any size do, also next to the middle between two quanta',
+    { timeout: LIMIT },
+    () => {
+      // Of two, the first has half a quantum more than a whole number of them, or as little more or less as can be.
+      const nextToHalf = fc
+        .record({
+          quanta: fc.bigInt({ min: 1n, max: 10n ** 13n }),
+          scale: fc.bigInt({ min: 1n, max: 2n ** 100n }),
+          part: fc.bigInt({ min: 0n, max: 10n ** 13n }),
+          off: fc.bigInt({ min: -2n, max: 2n }),
+        })
+        .map(({ quanta, scale, part, off }) => {
+          const weightSum = 2n * quanta * scale;
+          const half = (2n * (part % quanta) + 1n) * scale + off;
+          const first = half < 0n ? 0n : half > weightSum ? weightSum : half;
+          return { quanta, first, second: weightSum - first };
+        });
+      fc.assert(
+        fc.property(nextToHalf, ({ quanta, first, second }) => {
+          const rounded = (part: bigint): bigint =>
+            (2n * quanta * part + first + second) / (2n * (first + second));
+          const [a, b] = shares(quanta * QUANTUM, [
+            { key: 'a', weight: first },
+            { key: 'b', weight: second },
+          ]);
+          // What both are rounded up by is taken from the first of them that has something.
+          const over = rounded(first) + rounded(second) - quanta;
+          const [less, lessOther] = first > 0n && rounded(first) >= over ? [over, 0n] : [0n, over];
+          expect([a!.units, b!.units]).toEqual([
+            (rounded(first) - less) * QUANTUM,
+            (rounded(second) - lessOther) * QUANTUM,
+          ]);
+        }),
+        runs(0.1),
+      );
+    },
+  );
+
+  it('shares by weights beyond all floating numbers', () => {
+    const huge = 10n ** 400n;
+    const list = [
+      { key: 'a', weight: huge },
+      { key: 'b', weight: 2n * huge },
+      { key: 'c', weight: 1n },
+    ];
+    expect(shares(9n * QUANTUM, list).map((share) => share.units)).toEqual([3n * QUANTUM, 6n * QUANTUM, 0n]);
+  });
+
   it('mirrors negative totals', { timeout: LIMIT }, () => {
     fc.assert(
       fc.property(units, recipients, (total, list) => {
@@ -111,6 +160,25 @@ describe('splitByWeight, whatever the amount and the weights', () => {
         expect(shares(total, scaled)).toEqual(shares(total, list));
       }),
       runs(0.05),
+    );
+  });
+});
+
+describe('formatUnits, whatever the amount', () => {
+  it('writes every digit, at least four decimals and no zero after them', { timeout: LIMIT }, () => {
+    const around = fc
+      .tuple(fc.constantFrom(2n ** 53n, -(2n ** 53n), 10n ** 15n, 0n), fc.bigInt({ min: -3n, max: 3n }))
+      .map(([middle, off]) => middle + off);
+    const rounded = fc.bigInt({ min: -(10n ** 9n), max: 10n ** 9n }).map((whole) => whole * 10n ** 6n);
+    fc.assert(
+      fc.property(fc.oneof(units, around, rounded), (value) => {
+        const text = formatUnits(value);
+        const digits = absolute(value).toString().padStart(9, '0');
+        const exact = `${value < 0n ? '-' : ''}${digits.slice(0, -8)}.${digits.slice(-8)}`;
+        expect(text).toMatch(/^-?\d+\.\d{4}(\d{0,3}[1-9])?$/);
+        expect(text.padEnd(exact.length, '0')).toBe(exact);
+      }),
+      runs(0.1),
     );
   });
 });

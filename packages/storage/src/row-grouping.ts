@@ -13,11 +13,26 @@ export interface DimensionGroup {
   readonly currency: string;
 }
 
+/** A group with its place among all that are known, so that rows are ordered by numbers. */
+export interface RankedGroup extends DimensionGroup {
+  /** By the columns before the identity. Groups that agree in them share a rank, here and below. */
+  before: number;
+  /** By the columns after it. */
+  after: number;
+  /** By those of them that tell rows apart which are merged. */
+  afterMerged: number;
+}
+
+/** One identity within a group. */
+export interface Dimension {
+  readonly group: RankedGroup;
+  readonly identityId: string;
+}
+
 /** Sums of one period, in columns: entry i of each array belongs together. */
 export interface PeriodSums {
   readonly timestamps: readonly number[];
-  readonly groupIds: readonly number[];
-  readonly nameIds: readonly number[];
+  readonly dimensions: readonly Dimension[];
   readonly units: readonly bigint[];
 }
 
@@ -25,8 +40,6 @@ export interface GroupingInput {
   readonly ecosystem: string;
   readonly tenantId: string;
   readonly sums: PeriodSums;
-  readonly groupOf: (groupId: number) => DimensionGroup;
-  readonly nameOf: (nameId: number) => string;
   /** Adds rows that differ only in method or detail; where those differ they are null. */
   readonly merge: boolean;
 }
@@ -39,68 +52,103 @@ const AFTER_IDENTITY_MERGED: readonly Column[] = ['costType', 'currency'];
 
 /**
  * Yields the rows of one period in chunks, ordered by timestamp, resource, environment, category, type,
- * identity, cost type, method and detail: in code-unit order, nulls first. Texts are ranked once, rows are
- * then ordered by numbers.
+ * identity, cost type, method and detail: in code-unit order, nulls first.
  */
 export function* groupRows(input: GroupingInput, chunkSize: number): Generator<ChargebackRow[]> {
-  const { places, subplaces } = placesOf(input);
-  const order = Uint32Array.from(places, (_, index) => index).toSorted(
-    (left, right) => places[left]! - places[right]! || subplaces[left]! - subplaces[right]!,
-  );
-  let chunk: ChargebackRow[] = [];
+  const places = placesOf(input);
+  const order = orderOf(input, places);
   for (let position = 0; position < order.length;) {
-    const first = order[position]!;
-    let row = rowOf(input, first);
-    position += 1;
-    while (position < order.length) {
-      const next = order[position]!;
-      if (places[next] !== places[first] || subplaces[next] !== subplaces[first]) break;
-      row = added(row, rowOf(input, next));
-      position += 1;
+    const chunk: ChargebackRow[] = [];
+    position = fillChunk(chunk, { input, places, order, position, chunkSize });
+    yield chunk;
+  }
+}
+
+/** Ranks groups among each other: those of the sums of a period must have been ranked together. */
+export function rankGroups(groups: readonly RankedGroup[]): void {
+  eachRank(groups, BEFORE_IDENTITY, (group, rank) => (group.before = rank));
+  eachRank(groups, AFTER_IDENTITY, (group, rank) => (group.after = rank));
+  eachRank(groups, AFTER_IDENTITY_MERGED, (group, rank) => (group.afterMerged = rank));
+}
+
+function eachRank(
+  groups: readonly RankedGroup[],
+  columns: readonly Column[],
+  give: (group: RankedGroup, rank: number) => void,
+): void {
+  const sorted = groups.toSorted((left, right) => compareColumns(left, right, columns));
+  let rank = 0;
+  for (const [index, group] of sorted.entries()) {
+    if (index > 0 && compareColumns(sorted[index - 1]!, group, columns) !== 0) rank += 1;
+    give(group, rank);
+  }
+}
+
+/** Ranks of the group of each sum. */
+interface Places {
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+}
+
+function placesOf({ sums: { dimensions }, merge }: GroupingInput): Places {
+  const before = new Int32Array(dimensions.length);
+  const after = new Int32Array(dimensions.length);
+  for (let index = 0; index < dimensions.length; index += 1) {
+    const { group } = dimensions[index]!;
+    before[index] = group.before;
+    after[index] = merge ? group.afterMerged : group.after;
+  }
+  return { before, after };
+}
+
+/** Sums mostly come in runs that are in order, which sorting makes use of. */
+function orderOf(
+  { sums: { timestamps, dimensions } }: GroupingInput,
+  { before, after }: Places,
+): Uint32Array {
+  return Uint32Array.from(timestamps.keys()).toSorted(
+    (left, right) =>
+      timestamps[left]! - timestamps[right]! ||
+      before[left]! - before[right]! ||
+      compareKeys(dimensions[left]!.identityId, dimensions[right]!.identityId) ||
+      after[left]! - after[right]!,
+  );
+}
+
+interface ChunkInput {
+  readonly input: GroupingInput;
+  readonly places: Places;
+  readonly order: Uint32Array;
+  readonly position: number;
+  readonly chunkSize: number;
+}
+
+/** Puts the rows from a position on into a chunk; returns the position after them. */
+function fillChunk(
+  chunk: ChargebackRow[],
+  { input, places, order, position, chunkSize }: ChunkInput,
+): number {
+  const { timestamps, dimensions } = input.sums;
+  const { before, after } = places;
+  let timestamp = new Date(timestamps[order[position]!]!);
+  let next = position;
+  while (next < order.length && chunk.length < chunkSize) {
+    const first = order[next]!;
+    if (timestamp.getTime() !== timestamps[first]!) timestamp = new Date(timestamps[first]!);
+    let row = rowOf(input, first, timestamp);
+    for (next += 1; next < order.length; next += 1) {
+      const other = order[next]!;
+      const same =
+        before[other] === before[first] &&
+        after[other] === after[first] &&
+        dimensions[other]!.identityId === dimensions[first]!.identityId &&
+        timestamps[other] === timestamps[first];
+      if (!same) break;
+      row = added(row, rowOf(input, other, timestamp));
     }
     chunk.push(row);
-    if (chunk.length === chunkSize) {
-      yield chunk;
-      chunk = [];
-    }
   }
-  if (chunk.length > 0) yield chunk;
-}
-
-/** Two numbers per sum that order it; sums of one row have both in common. */
-function placesOf({ sums, groupOf, nameOf, merge }: GroupingInput) {
-  const groups = [...new Set(sums.groupIds)].map((id) => ({ id, group: groupOf(id) }));
-  const before = ranksOf(groups, BEFORE_IDENTITY);
-  const after = ranksOf(groups, merge ? AFTER_IDENTITY_MERGED : AFTER_IDENTITY);
-  const names = [...new Set(sums.nameIds)].map((id) => ({ id, name: nameOf(id) }));
-  names.sort((left, right) => compareKeys(left.name, right.name));
-  const nameRanks = new Map(names.map(({ id }, rank) => [id, rank]));
-  const instants = [...new Set(sums.timestamps)].toSorted((left, right) => left - right);
-  const instantRanks = new Map(instants.map((instant, rank) => [instant, rank]));
-  const count = sums.units.length;
-  const places = new Float64Array(count);
-  const subplaces = new Float64Array(count);
-  for (let index = 0; index < count; index += 1) {
-    const groupId = sums.groupIds[index]!;
-    places[index] = instantRanks.get(sums.timestamps[index]!)! * groups.length + before.get(groupId)!;
-    subplaces[index] = nameRanks.get(sums.nameIds[index]!)! * groups.length + after.get(groupId)!;
-  }
-  return { places, subplaces };
-}
-
-/** Rank of each group by some of its columns; groups that agree in them share a rank. */
-function ranksOf(
-  groups: readonly { readonly id: number; readonly group: DimensionGroup }[],
-  columns: readonly Column[],
-): Map<number, number> {
-  const sorted = groups.toSorted((left, right) => compareColumns(left.group, right.group, columns));
-  const ranks = new Map<number, number>();
-  let rank = 0;
-  for (const [index, { id, group }] of sorted.entries()) {
-    if (index > 0 && compareColumns(sorted[index - 1]!.group, group, columns) !== 0) rank += 1;
-    ranks.set(id, rank);
-  }
-  return ranks;
+  return next;
 }
 
 function compareColumns(left: DimensionGroup, right: DimensionGroup, columns: readonly Column[]): number {
@@ -114,17 +162,17 @@ function compareColumns(left: DimensionGroup, right: DimensionGroup, columns: re
   return 0;
 }
 
-function rowOf({ ecosystem, tenantId, sums, groupOf, nameOf }: GroupingInput, index: number): ChargebackRow {
-  const group = groupOf(sums.groupIds[index]!);
+function rowOf({ ecosystem, tenantId, sums }: GroupingInput, index: number, timestamp: Date): ChargebackRow {
+  const { group, identityId } = sums.dimensions[index]!;
   return {
     ecosystem,
     tenantId,
-    timestamp: new Date(sums.timestamps[index]!),
+    timestamp,
     resourceId: group.resourceId,
     environmentId: group.environmentId,
     productCategory: group.productCategory,
     productType: group.productType,
-    identityId: nameOf(sums.nameIds[index]!),
+    identityId,
     costType: group.costType,
     amount: { units: sums.units[index]!, currency: group.currency },
     allocationMethod: group.allocationMethod,

@@ -100,9 +100,20 @@ async function* counted(
 ): AsyncIterable<readonly ChargebackRow[]> {
   for await (const chunk of rows) {
     sent.rowCount += chunk.length;
-    for (const { amount } of chunk)
-      sent.totals.set(amount.currency, (sent.totals.get(amount.currency) ?? 0n) + amount.units);
+    addTotals(sent.totals, chunk);
     yield chunk;
+  }
+}
+
+function addTotals(totals: Map<string, bigint>, rows: readonly ChargebackRow[]): void {
+  for (let index = 0; index < rows.length;) {
+    const { currency } = rows[index]!.amount;
+    let units = totals.get(currency) ?? 0n;
+    // Neighbours mostly share their currency.
+    for (; index < rows.length && rows[index]!.amount.currency === currency; index += 1) {
+      units += rows[index]!.amount.units;
+    }
+    totals.set(currency, units);
   }
 }
 

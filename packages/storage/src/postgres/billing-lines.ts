@@ -4,10 +4,12 @@ import {
   assertDistinctLines,
   type BilledLine,
   billedLinesOf,
+  billedLinesQuery,
   deleteUnusedKeysQuery,
   LINE_COLUMNS,
   lineKeysQuery,
   lineResourcesQuery,
+  linesOf,
   linesQuery,
   lineValues,
 } from '../queries/billing-lines.ts';
@@ -52,11 +54,18 @@ export async function lineResources(database: PostgresDatabase, date: IsoDate): 
 }
 
 /** The stored bill of a day, sorted by line id. */
-export async function loadLines({ session, build }: Target, day: DayNumber): Promise<BilledLine[]> {
-  return billedLinesOf(await session.all(linesQuery(build, day)));
+export async function loadLines({ session, build }: Target, day: DayNumber): Promise<BillingLineItem[]> {
+  return linesOf(await session.all(linesQuery(build, day)));
+}
+
+/** The stored bill of a day as its rows need it, by line id. */
+export async function loadBilledLines(
+  { session, build }: Target,
+  day: DayNumber,
+): Promise<Map<string, BilledLine>> {
+  return billedLinesOf(await session.all(billedLinesQuery(build, day)));
 }
 
 export async function loadBill(database: PostgresDatabase, date: IsoDate): Promise<BillingLineItem[]> {
-  const rows = await database.all(linesQuery(database.build, dayNumberOf(date)));
-  return billedLinesOf(rows).map(({ line }) => line);
+  return linesOf(await database.all(linesQuery(database.build, dayNumberOf(date))));
 }

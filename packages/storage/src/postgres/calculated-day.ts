@@ -12,7 +12,7 @@ import {
 import { markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
-import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
+import { deleteUnusedKeys, loadBilledLines } from './billing-lines.ts';
 import { copyText, pieces } from './copy-text.ts';
 import { dateStateRow, type Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
@@ -68,7 +68,7 @@ async function loadBill(target: Target, day: DayNumber, calculated: CalculatedDa
   if (!state) {
     throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
   }
-  const lines = new Map((await loadLines(target, day)).map((stored) => [stored.line.lineId, stored]));
+  const lines = await loadBilledLines(target, day);
   assertSameLines(calculated, lines);
   return { linesDigest: state.lines_digest, lines };
 }
@@ -126,7 +126,8 @@ async function replaceResults(
   const previous = await dateStateRow(target, day);
   if (previous?.lines_digest !== linesDigest) return false;
   const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
-  await deleteResults(target, day);
+  // Before the first calculation there is nothing to replace.
+  if (previous.calculation_id !== null) await deleteResults(target, day);
   const totals = new DayTotals(day, names);
   await session.copy(
     `calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})`,
@@ -173,13 +174,31 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
 function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
   for (const { lineKey, index, line, portion, dimensions } of portions) {
     const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
-    const { identityIds, units, ratios } = columns;
     totals.add(columns, dimensions.groupId, line.totalCost.currency);
-    const key = `${day}\t${lineKey}\t${index}\t`;
-    for (let row = 0; row < identityIds.length; row += 1) {
-      yield `${key}${dimensions.ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+    const count = columns.identityIds.length;
+    for (let first = 0; first < count; first += ROWS_PER_TEXT) {
+      const rows = { first, end: Math.min(first + ROWS_PER_TEXT, count) };
+      yield textOfRows(`${day}\t${lineKey}\t${index}\t`, { columns, ids: dimensions.ids, ...rows });
     }
   }
+}
+
+const ROWS_PER_TEXT = 500;
+
+interface RowsOfText {
+  readonly columns: Columns;
+  readonly ids: ReadonlyMap<string, number>;
+  readonly first: number;
+  readonly end: number;
+}
+
+function textOfRows(key: string, { columns, ids, first, end }: RowsOfText): string {
+  const { identityIds, units, ratios } = columns;
+  let text = '';
+  for (let row = first; row < end; row += 1) {
+    text += `${key}${ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
+  }
+  return text;
 }
 
 type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;
@@ -189,7 +208,11 @@ function* identitiesOf(portions: readonly FactPortion[]): Generator<string> {
 }
 
 function hasRepeats({ identityIds }: Columns): boolean {
-  return new Set(identityIds).size !== identityIds.length;
+  // In ascending order, as they nearly always are, none occurs twice.
+  for (let row = 1; row < identityIds.length; row += 1) {
+    if (identityIds[row - 1]! >= identityIds[row]!) return new Set(identityIds).size !== identityIds.length;
+  }
+  return false;
 }
 
 function withoutRepeats({ identityIds, units, ratios }: Columns): Columns {

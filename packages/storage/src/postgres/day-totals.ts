@@ -39,10 +39,11 @@ export class DayTotals {
     let ofCurrency = this.#byIdentity.get(currency);
     if (!ofCurrency) this.#byIdentity.set(currency, (ofCurrency = new Map()));
     for (let row = 0; row < identityIds.length; row += 1) {
+      const amount = units[row]!;
       const sum = sumIn(ofCurrency, identityIds[row]!);
-      sum.amount += units[row]!;
+      sum.amount += amount;
       sum.rows += 1;
-      ofGroup.amount += units[row]!;
+      ofGroup.amount += amount;
     }
     ofGroup.rows += identityIds.length;
     this.#rowCount += identityIds.length;

@@ -1,4 +1,4 @@
-import type { BillingLineItem } from '@chargeback/plugin-api';
+import type { LineOfRows } from '../queries/billing-lines.ts';
 import { sql } from 'kysely';
 import { groupsQuery } from '../queries/rows.ts';
 import type { CalculatedPortion } from '../store.ts';
@@ -24,7 +24,7 @@ type GroupKey = readonly (string | null)[];
 
 /** A portion of a line, whose rows need dimensions. */
 export interface DimensionedPortion {
-  readonly line: BillingLineItem;
+  readonly line: LineOfRows;
   readonly portion: CalculatedPortion;
 }
 
@@ -149,7 +149,7 @@ export class Dimensions {
   }
 }
 
-function keyOf(line: BillingLineItem, { costType, method, detail }: CalculatedPortion): GroupKey {
+function keyOf(line: LineOfRows, { costType, method, detail }: CalculatedPortion): GroupKey {
   const { productType, resourceId, environmentId, productCategory, totalCost } = line;
   return [
     productType,

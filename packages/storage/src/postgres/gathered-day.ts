@@ -109,7 +109,7 @@ export async function loadDay(
   if (!loaded) return undefined;
   return {
     date,
-    lines: loaded.lines.map(({ line }) => line),
+    lines: loaded.lines,
     usage: await usageOf(names, loaded.usage),
     attempts: attemptsOf(loaded.attempts),
   };

@@ -10,6 +10,7 @@ import type {
   ResourceBatch,
   Window,
 } from '@chargeback/plugin-api';
+import { KnownDimensions } from '../known-dimensions.ts';
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
 import type {
@@ -68,6 +69,7 @@ export class PostgresStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  readonly #known = new KnownDimensions();
   readonly #partitions: Partitions;
 
   constructor(database: PostgresDatabase, owner: Owner) {
@@ -75,6 +77,7 @@ export class PostgresStore implements Store {
     this.#owner = owner;
     this.#names = new Names(database);
     this.#dimensions = new Dimensions(database, this.#names);
+    database.onForget(() => this.#known.forget());
     this.#partitions = new Partitions(database);
   }
 
@@ -237,7 +240,7 @@ export class PostgresStore implements Store {
   }
 
   rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]> {
-    const source = { database: this.#database, names: this.#names, owner: this.#owner };
+    const source = { database: this.#database, dimensions: this.#known, owner: this.#owner };
     return loadRows(source, window, aggregation);
   }
 

@@ -1,15 +1,18 @@
 import type { Aggregation, ChargebackRow, Window } from '@chargeback/plugin-api';
+import { type FactColumns, FactSums } from '../fact-sums.ts';
+import type { DimensionRow, KnownDimensions } from '../known-dimensions.ts';
 import type { Owner } from '../migrations.ts';
 import { daysWithRowsQuery } from '../queries/date-states.ts';
-import { groupsById, groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
+import { groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
 import { groupRows, type PeriodSums } from '../row-grouping.ts';
-import type { Names } from './names.ts';
+import { columnText } from './column-text.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
+import type { PostgresSession } from './postgres-session.ts';
 
 /** What reading rows needs to know of its store. */
 export interface RowSource {
   readonly database: PostgresDatabase;
-  readonly names: Names;
+  readonly dimensions: KnownDimensions;
   readonly owner: Owner;
 }
 
@@ -18,47 +21,50 @@ export interface RowSource {
  * read is open while the consumer waits.
  */
 export async function* loadRows(
-  { database, names, owner }: RowSource,
+  { database, dimensions, owner }: RowSource,
   window: Window,
   aggregation: Aggregation | null,
 ): AsyncGenerator<readonly ChargebackRow[]> {
   const merge = aggregation === 'daily' || aggregation === 'monthly';
-  const nameOf = (nameId: number) => names.nameOf(nameId);
   const days = await database.all(daysWithRowsQuery(database.build, window));
   for (const period of periodsOf(days, aggregation)) {
-    const sums = await sumsOf(database, period, merge ? SUMS_OF_PERIOD : SUMS_BY_INSTANT);
-    await names.load(sums.nameIds);
-    const groups = groupsById(await database.all(groupsQuery(database.build)));
-    const groupOf = (groupId: number) => groups.get(groupId)!;
-    yield* groupRows({ ...owner, sums, groupOf, nameOf, merge }, ROWS_PER_CHUNK);
+    const sums = await database.read((session) =>
+      sumsOf({ session, build: database.build, dimensions }, period, merge),
+    );
+    yield* groupRows({ ...owner, sums, merge }, ROWS_PER_CHUNK);
   }
 }
 
-const SUMS_BY_INSTANT = `select timestamp, group_id, name_id, amount from (
-    select timestamp, dimension_id, cast(sum(amount) as text) as amount
-    from chargeback_facts join calculated_lines using (line_key)
-    where chargeback_facts.day >= $1 and chargeback_facts.day < $2
-      and calculated_lines.day >= $1 and calculated_lines.day < $2 and $3::bigint is not null
-    group by timestamp, dimension_id
-  ) as added join dimensions using (dimension_id)`;
-
-const SUMS_OF_PERIOD = `select $3::bigint, group_id, name_id, amount from (
-    select dimension_id, cast(sum(amount) as text) as amount from chargeback_facts
-    where day >= $1 and day < $2 group by dimension_id
-  ) as added join dimensions using (dimension_id)`;
-
-type SumRow = [timestamp: number, groupId: number, nameId: number, amount: string];
-
-async function sumsOf(
-  database: PostgresDatabase,
-  { timestamp, first, end }: Period,
-  text: string,
-): Promise<PeriodSums> {
-  const rows = await database.read((session) => session.arrays<SumRow>(text, [first, end, timestamp]));
-  return {
-    timestamps: rows.map((row) => row[0]),
-    groupIds: rows.map((row) => row[1]),
-    nameIds: rows.map((row) => row[2]),
-    units: rows.map((row) => BigInt(row[3])),
-  };
+interface Reading {
+  readonly session: PostgresSession;
+  readonly build: PostgresDatabase['build'];
+  readonly dimensions: KnownDimensions;
 }
+
+/** The facts of a period added up by instant (of the period where they are merged) and dimension. */
+async function sumsOf(
+  { session, build, dimensions }: Reading,
+  { timestamp, first, end }: Period,
+  merge: boolean,
+): Promise<PeriodSums> {
+  const sums = new FactSums();
+  for (let day = first; day < end; day += 1) {
+    const [facts] = await session.arrays<FactColumns>(merge ? FACTS : FACTS_BY_INSTANT, [day]);
+    sums.add(facts!, timestamp);
+  }
+  const { timestamps, dimensionIds, units } = sums.columns();
+  if (dimensions.lacks(dimensionIds)) {
+    const found = await session.arrays<DimensionRow>(DIMENSIONS, [first, end]);
+    dimensions.remember(found, await session.all(groupsQuery(build)));
+  }
+  return { timestamps, dimensions: dimensions.of(dimensionIds), units };
+}
+
+const FACTS = `select ${columnText('dimension_id')}, ${columnText('amount')} from chargeback_facts where day = $1`;
+
+const FACTS_BY_INSTANT = `select ${columnText('dimension_id')}, ${columnText('amount')}, ${columnText('timestamp')}
+  from chargeback_facts join calculated_lines using (line_key)
+  where chargeback_facts.day = $1 and calculated_lines.day = $1`;
+
+const DIMENSIONS = `select dimension_id, group_id, name from dimensions join names using (name_id)
+  where dimension_id in (select dimension_id from chargeback_facts where day >= $1 and day < $2)`;

@@ -10,6 +10,7 @@ import {
   usageDigestsQuery,
 } from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
+import { columnText } from './column-text.ts';
 import { pieces } from './copy-text.ts';
 import type { Target } from './date-states.ts';
 import type { Names } from './names.ts';
@@ -82,54 +83,67 @@ function* usageText(names: Names, { day, queryId, totals }: UsageRows): Generato
   }
 }
 
-type UsageRow = readonly [queryId: number, resourceId: number, identityId: number, value: number];
+/** The rows of one query, each column as the text of a JSON array. */
+type UsageColumns = readonly [queryId: number, resourceIds: string, identityIds: string, values: string];
 
 /** Usage of a day as it is stored, names not resolved yet. */
 export interface RawUsage {
   readonly coverage: Awaited<ReturnType<typeof coverageRows>>;
-  readonly rows: readonly UsageRow[];
+  readonly columns: readonly UsageColumns[];
 }
 
 /** Inside a transaction; {@link usageOf} resolves the names after it. */
 export async function loadUsage(target: Target, day: DayNumber): Promise<RawUsage> {
   const coverage = await coverageRows(target, day);
-  const rows = await target.session.arrays<UsageRow>(
-    `select query_id, resource_id, identity_id, value from usage_rows where day = $1
-     order by query_id, resource_id, identity_id`,
+  const columns = await target.session.arrays<UsageColumns>(
+    `select query_id, ${columnText('resource_id')}, ${columnText('identity_id')}, ${columnText('value')}
+     from (select query_id, resource_id, identity_id, value from usage_rows where day = $1
+       order by query_id, resource_id, identity_id) as ordered group by query_id`,
     [day],
   );
-  return { coverage, rows };
+  return { coverage, columns };
+}
+
+interface ParsedColumns {
+  readonly resources: readonly number[];
+  readonly identities: readonly number[];
+  readonly values: readonly number[];
 }
 
 export async function usageOf(
   names: Names,
-  { coverage, rows }: RawUsage,
+  { coverage, columns }: RawUsage,
 ): Promise<ReadonlyMap<string, StoredUsage>> {
-  await names.load(idsOf(rows));
-  const usage = new Map<string, StoredUsage>();
-  const byQuery = new Map<
-    number,
-    { resourceIds: string[] | null; identityIds: string[]; values: number[] }
-  >();
-  for (const row of coverage) {
-    const columns = { resourceIds: row.has_resources === 1 ? [] : null, identityIds: [], values: [] };
-    byQuery.set(row.query_id, columns);
-    usage.set(row.name, { queryKey: row.name, ...columns, ...summaryOf(row) });
+  const parsed = new Map<number, ParsedColumns>();
+  for (const [queryId, resources, identities, values] of columns) {
+    parsed.set(queryId, {
+      resources: JSON.parse(resources) as number[],
+      identities: JSON.parse(identities) as number[],
+      // The one number that JSON has no word for.
+      values: JSON.parse(values.replaceAll('Infinity', '1e999')) as number[],
+    });
   }
-  for (const [queryId, resourceId, identityId, value] of rows) {
-    const columns = byQuery.get(queryId);
-    if (!columns) continue;
-    columns.resourceIds?.push(names.nameOf(resourceId));
-    columns.identityIds.push(names.nameOf(identityId));
-    columns.values.push(value);
+  await names.load(idsIn(parsed.values()));
+  const usage = new Map<string, StoredUsage>();
+  for (const row of coverage) {
+    const { resources, identities, values } = parsed.get(row.query_id) ?? NO_ROWS;
+    usage.set(row.name, {
+      queryKey: row.name,
+      resourceIds: row.has_resources === 1 ? resources.map((id) => names.nameOf(id)) : null,
+      identityIds: identities.map((id) => names.nameOf(id)),
+      values,
+      ...summaryOf(row),
+    });
   }
   return usage;
 }
 
-function* idsOf(rows: readonly UsageRow[]): Generator<number> {
-  for (const [, resourceId, identityId] of rows) {
-    if (resourceId !== NO_RESOURCE) yield resourceId;
-    yield identityId;
+const NO_ROWS: ParsedColumns = { resources: [], identities: [], values: [] };
+
+function* idsIn(queries: Iterable<ParsedColumns>): Generator<number> {
+  for (const { resources, identities } of queries) {
+    for (const id of resources) if (id !== NO_RESOURCE) yield id;
+    yield* identities;
   }
 }
 

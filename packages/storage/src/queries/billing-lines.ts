@@ -5,10 +5,16 @@ import { coverageOf, type DayNumber, instantOf, isoDateOfDay, metadataOf, metada
 import type { BillingLineTable, StorageSchema } from '../schema.ts';
 import { queryOfDay } from './query-of-day.ts';
 
-/** What the calculation of a line needs to know of the stored bill. */
+/** What the rows of a line say of it. */
+export type LineOfRows = Pick<
+  BillingLineItem,
+  'lineId' | 'timestamp' | 'resourceId' | 'environmentId' | 'productCategory' | 'productType' | 'totalCost'
+>;
+
+/** What storing the rows of a line needs to know of the stored bill. */
 export interface BilledLine {
   readonly lineKey: number;
-  readonly line: BillingLineItem;
+  readonly line: LineOfRows;
 }
 
 /** Columns of `billing_lines`, in the order of {@link lineValues}. */
@@ -31,7 +37,10 @@ export const LINE_COLUMNS = [
   'metadata',
 ] as const;
 
-export function lineValues(day: DayNumber, { lineKey, line }: BilledLine) {
+export function lineValues(
+  day: DayNumber,
+  { lineKey, line }: { readonly lineKey: number; readonly line: BillingLineItem },
+) {
   return [
     lineKey,
     day,
@@ -90,44 +99,76 @@ export const lineResourcesQuery = queryOfDay((build, day) =>
     .where('resource_id', 'is not', null),
 );
 
-/** Amounts are read as text. */
-const READ_COLUMNS = LINE_COLUMNS.filter((column) => column !== 'total_units').map(
-  (column) => `billing_lines.${column}` as const,
-);
+/** Of each line. Amounts are read as text. */
+const ROWS_COLUMNS = [
+  'billing_lines.timestamp',
+  'billing_lines.resource_id',
+  'billing_lines.environment_id',
+  'billing_lines.product_category',
+  'billing_lines.product_type',
+  'billing_lines.currency',
+] as const;
 
-export const linesQuery = queryOfDay((build, day) =>
-  build
+const OTHER_COLUMNS = [
+  'billing_lines.granularity',
+  'billing_lines.quantity',
+  'billing_lines.unit_price',
+  'billing_lines.samples_seen',
+  'billing_lines.samples_expected',
+  'billing_lines.definition',
+  'billing_lines.metadata',
+] as const;
+
+function selectRows(build: Kysely<StorageSchema>, day: DayNumber) {
+  return build
     .selectFrom('billing_lines')
     .innerJoin('line_keys', 'line_keys.line_key', 'billing_lines.line_key')
-    .select(READ_COLUMNS)
-    .select(['line_id', sql<string>`cast(total_units as text)`.as('total')])
-    .where('billing_lines.day', '=', day),
-);
+    .select(ROWS_COLUMNS)
+    .select(['billing_lines.line_key', 'line_id', sql<string>`cast(total_units as text)`.as('total')])
+    .where('billing_lines.day', '=', day);
+}
 
-type LineRow = Omit<Selectable<BillingLineTable>, 'total_units'> & {
+/** The lines of a day as their rows need them: neither quantities, which cost more to read than all else, nor metadata. */
+export const billedLinesQuery = queryOfDay(selectRows);
+
+export const linesQuery = queryOfDay((build, day) => selectRows(build, day).select(OTHER_COLUMNS));
+
+type ReadRow = Omit<Selectable<BillingLineTable>, 'total_units' | 'day'> & {
   readonly line_id: string;
   readonly total: string;
 };
+type BilledRow = Omit<
+  ReadRow,
+  'granularity' | 'quantity' | 'unit_price' | 'samples_seen' | 'samples_expected' | 'definition' | 'metadata'
+>;
+
+function lineOfRows(row: BilledRow): LineOfRows {
+  return {
+    lineId: row.line_id,
+    timestamp: instantOf(row.timestamp),
+    resourceId: row.resource_id,
+    environmentId: row.environment_id,
+    productCategory: row.product_category,
+    productType: row.product_type,
+    totalCost: { units: BigInt(row.total), currency: row.currency },
+  };
+}
+
+/** By line id. */
+export function billedLinesOf(rows: readonly BilledRow[]): Map<string, BilledLine> {
+  return new Map(rows.map((row) => [row.line_id, { lineKey: row.line_key, line: lineOfRows(row) }]));
+}
 
 /** Sorted by line id. */
-export function billedLinesOf(rows: readonly LineRow[]): BilledLine[] {
+export function linesOf(rows: readonly ReadRow[]): BillingLineItem[] {
   const lines = rows.map((row) => ({
-    lineKey: row.line_key,
-    line: {
-      lineId: row.line_id,
-      timestamp: instantOf(row.timestamp),
-      granularity: row.granularity,
-      resourceId: row.resource_id,
-      environmentId: row.environment_id,
-      productCategory: row.product_category,
-      productType: row.product_type,
-      quantity: new Decimal(row.quantity),
-      unitPrice: new Decimal(row.unit_price),
-      totalCost: { units: BigInt(row.total), currency: row.currency },
-      coverage: coverageOf(row.samples_seen, row.samples_expected),
-      ...(row.definition === null ? {} : { definition: row.definition }),
-      metadata: metadataOf(row.metadata),
-    },
+    ...lineOfRows(row),
+    granularity: row.granularity,
+    quantity: new Decimal(row.quantity),
+    unitPrice: new Decimal(row.unit_price),
+    coverage: coverageOf(row.samples_seen, row.samples_expected),
+    ...(row.definition === null ? {} : { definition: row.definition }),
+    metadata: metadataOf(row.metadata),
   }));
-  return lines.toSorted((left, right) => compareKeys(left.line.lineId, right.line.lineId));
+  return lines.toSorted((left, right) => compareKeys(left.lineId, right.lineId));
 }

@@ -7,7 +7,7 @@ import {
 } from '@chargeback/plugin-api';
 import type { Kysely, Selectable } from 'kysely';
 import { type DayNumber, type DayRange, monthStartOfDay } from '../convert.ts';
-import type { DimensionGroup } from '../row-grouping.ts';
+import type { RankedGroup } from '../row-grouping.ts';
 import type { DimensionGroupTable, StorageSchema } from '../schema.ts';
 
 export const ROWS_PER_CHUNK = 1000;
@@ -37,7 +37,7 @@ export function groupsQuery(build: Kysely<StorageSchema>) {
   return build.selectFrom('dimension_groups').selectAll();
 }
 
-export function groupsById(rows: readonly Selectable<DimensionGroupTable>[]): Map<number, DimensionGroup> {
+export function groupsById(rows: readonly Selectable<DimensionGroupTable>[]): Map<number, RankedGroup> {
   return new Map(
     rows.map((row) => [
       row.group_id,
@@ -50,6 +50,9 @@ export function groupsById(rows: readonly Selectable<DimensionGroupTable>[]): Ma
         allocationMethod: row.allocation_method,
         allocationDetail: row.allocation_detail as AllocationDetail | null,
         currency: row.currency,
+        before: 0,
+        after: 0,
+        afterMerged: 0,
       },
     ]),
   );

@@ -4,10 +4,12 @@ import {
   assertDistinctLines,
   type BilledLine,
   billedLinesOf,
+  billedLinesQuery,
   deleteUnusedKeysQuery,
   LINE_COLUMNS,
   lineKeysQuery,
   lineResourcesQuery,
+  linesOf,
   linesQuery,
   lineValues,
 } from '../queries/billing-lines.ts';
@@ -49,6 +51,11 @@ export function lineResources(database: SqliteDatabase, day: DayNumber): string[
 }
 
 /** The stored bill of a day, sorted by line id. */
-export function loadLines(database: SqliteDatabase, day: DayNumber): BilledLine[] {
-  return billedLinesOf(database.all(linesQuery(database.build, day)));
+export function loadLines(database: SqliteDatabase, day: DayNumber): BillingLineItem[] {
+  return linesOf(database.all(linesQuery(database.build, day)));
+}
+
+/** The stored bill of a day as its rows need it, by line id. */
+export function loadBilledLines(database: SqliteDatabase, day: DayNumber): Map<string, BilledLine> {
+  return billedLinesOf(database.all(billedLinesQuery(database.build, day)));
 }

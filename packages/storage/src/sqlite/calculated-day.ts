@@ -1,4 +1,4 @@
-import { type BillingLineItem, ChargebackError, type IsoDate } from '@chargeback/plugin-api';
+import { ChargebackError, type IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import type { BilledLine } from '../queries/billing-lines.ts';
 import {
@@ -12,7 +12,7 @@ import {
 import { markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
-import { deleteUnusedKeys, loadLines } from './billing-lines.ts';
+import { deleteUnusedKeys, loadBilledLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Dimensions } from './dimensions.ts';
 import { bulkInsert, insertRows } from './insert-rows.ts';
@@ -32,17 +32,19 @@ export function saveCalculatedDay(
 ): void {
   const day = dayNumberOf(calculated.date);
   database.write(() => {
-    if (!dateStateRow(database, day)) {
+    const previous = dateStateRow(database, day);
+    if (!previous) {
       throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
     }
-    const previous = dateStateRow(database, day)!;
     const before = isRevision(previous, calculated) ? dayTotals(database, day) : null;
-    const billed = new Map(loadLines(database, day).map((stored) => [stored.line.lineId, stored]));
+    const billed = loadBilledLines(database, day);
     assertSameLines(calculated, billed);
-    deleteResults(database, day);
+    // Before the first calculation there is nothing to replace.
+    const isFirst = previous.calculation_id === null;
+    if (!isFirst) deleteResults(database, day);
     for (const line of calculated.lines) {
       const { date, calculatedAt } = calculated;
-      saveLine({ database, dimensions, day, date, calculatedAt }, billed.get(line.lineId)!, line);
+      saveLine({ database, dimensions, day, date, calculatedAt, isFirst }, billed.get(line.lineId)!, line);
     }
     deleteUnusedKeys(database, day);
     replaceProblems(database, {
@@ -77,6 +79,8 @@ interface LineTarget {
   readonly day: DayNumber;
   readonly date: IsoDate;
   readonly calculatedAt: Date;
+  /** The day has no results yet, and no tries. */
+  readonly isFirst: boolean;
 }
 
 const INSERT_LINE = `insert into calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})
@@ -99,17 +103,18 @@ function saveLine(target: LineTarget, billed: BilledLine, calculated: Calculated
 }
 
 interface FactTarget {
-  readonly line: BillingLineItem;
+  readonly line: BilledLine['line'];
   readonly portion: CalculatedPortion;
   readonly lineKey: number;
   readonly index: number;
 }
 
-const INSERT_FACTS = bulkInsert(
-  'insert into chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
-  6,
-  'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
-);
+const INSERT_FACTS = bulkInsert({
+  table: 'chargeback_facts',
+  common: ['day', 'line_key', 'portion_index'],
+  columns: ['dimension_id', 'amount', 'ratio'],
+  after: 'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
+});
 
 /** Writes the rows of a portion and returns their sum. Rows that agree in every dimension are added. */
 function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget): bigint {
@@ -119,14 +124,12 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
   let sum = 0n;
   insertRows(database, INSERT_FACTS, {
     count: identityIds.length,
+    common: { day, line_key: lineKey, portion_index: index },
     fill(row, into, at) {
       const amount = units[row]!;
-      into[at] = day;
-      into[at + 1] = lineKey;
-      into[at + 2] = index;
-      into[at + 3] = dimensionOf(identityIds[row]!);
-      into[at + 4] = amount;
-      into[at + 5] = ratios[row]!;
+      into[at] = dimensionOf(identityIds[row]!);
+      into[at + 1] = amount;
+      into[at + 2] = ratios[row]!;
       sum += amount;
     },
   });
@@ -135,10 +138,11 @@ function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget):
 
 /** The instant is that of the last try that counted. */
 function saveAttempts(
-  { database, day, calculatedAt }: LineTarget,
+  { database, day, calculatedAt, isFirst }: LineTarget,
   { lineId, attempts }: CalculatedLine,
 ): void {
   if (attempts === 0) {
+    if (isFirst) return;
     database.statement('delete from line_attempts where day = ? and line_id = ?').run(day, lineId);
   } else {
     database

@@ -1,4 +1,4 @@
-import type { BillingLineItem } from '@chargeback/plugin-api';
+import type { LineOfRows } from '../queries/billing-lines.ts';
 import type { CalculatedPortion } from '../store.ts';
 import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -40,7 +40,7 @@ export class Dimensions {
   }
 
   /** Looks a portion's columns up once, so that no long key is built per row. Inside a write transaction. */
-  ofPortion(line: BillingLineItem, portion: CalculatedPortion): DimensionOf {
+  ofPortion(line: LineOfRows, portion: CalculatedPortion): DimensionOf {
     if (this.#cached > MAX_CACHED) this.#forget();
     const columns = {
       productType: line.productType,

@@ -61,7 +61,7 @@ export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): 
     if (!dateStateRow(database, day)) return undefined;
     return {
       date,
-      lines: loadLines(database, day).map(({ line }) => line),
+      lines: loadLines(database, day),
       usage: loadUsage(database, names, day),
       attempts: attemptsOf(database.all(attemptsQuery(database.build, day))),
     };

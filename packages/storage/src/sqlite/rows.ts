@@ -1,16 +1,16 @@
 import type { Aggregation, ChargebackRow, Window } from '@chargeback/plugin-api';
-import { joinHalves } from '../convert.ts';
+import { type FactColumns, FactSums } from '../fact-sums.ts';
+import type { DimensionRow, KnownDimensions } from '../known-dimensions.ts';
 import { daysWithRowsQuery } from '../queries/date-states.ts';
-import { groupsById, groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
+import { groupsQuery, type Period, periodsOf, ROWS_PER_CHUNK } from '../queries/rows.ts';
 import { groupRows, type PeriodSums } from '../row-grouping.ts';
 import type { Owner } from '../migrations.ts';
-import type { Names } from './names.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
 /** What reading rows needs to know of its store. */
 export interface RowSource {
   readonly database: SqliteDatabase;
-  readonly names: Names;
+  readonly dimensions: KnownDimensions;
   readonly owner: Owner;
 }
 
@@ -19,89 +19,40 @@ export interface RowSource {
  * read is open while the consumer waits.
  */
 export async function* loadRows(
-  { database, names, owner }: RowSource,
+  { database, dimensions, owner }: RowSource,
   window: Window,
   aggregation: Aggregation | null,
 ): AsyncGenerator<readonly ChargebackRow[]> {
   const merge = aggregation === 'daily' || aggregation === 'monthly';
-  const nameOf = (nameId: number) => names.nameOf(nameId);
   const days = database.read(() => database.all(daysWithRowsQuery(database.build, window)));
   for (const period of periodsOf(days, aggregation)) {
-    const sums = database.read(() =>
-      merge ? sumsOfPeriod(database, period) : sumsByInstant(database, period),
-    );
-    const groups = groupsById(database.read(() => database.all(groupsQuery(database.build))));
-    const groupOf = (groupId: number) => groups.get(groupId)!;
-    yield* groupRows({ ...owner, sums, groupOf, nameOf, merge }, ROWS_PER_CHUNK);
+    const sums = database.read(() => sumsOf({ database, dimensions }, period, merge));
+    yield* groupRows({ ...owner, sums, merge }, ROWS_PER_CHUNK);
   }
 }
 
-type Integer = number | bigint;
-type SumRow = [groupId: Integer, nameId: Integer, low: Integer, high: Integer, timestamp?: Integer];
-
-/** Fits nearly always, and numbers cost a fraction of what big integers cost. */
-const WHOLE = 'sum(amount) as low, 0 as high';
-const HALVES = 'sum(amount % 4294967296) as low, sum(amount / 4294967296) as high';
-const COLUMNS = 'group_id, name_id, low, high';
-
-function sumsByInstant(database: SqliteDatabase, { first, end }: Period): PeriodSums {
-  return collect((sums, exact) => {
-    const select = database.statement(
-      `select ${COLUMNS}, timestamp from (
-         select timestamp, dimension_id, ${sums}
-         from chargeback_facts join calculated_lines using (line_key)
-         where chargeback_facts.day >= ? and chargeback_facts.day < ? group by timestamp, dimension_id
-       ) join dimensions using (dimension_id)`,
-    );
-    return select.raw().safeIntegers(exact).all(first, end) as SumRow[];
-  }, null);
-}
-
-function sumsOfPeriod(database: SqliteDatabase, { timestamp, first, end }: Period): PeriodSums {
-  return collect((sums, exact) => {
-    const select = database.statement(
-      `select ${COLUMNS} from (
-         select dimension_id, ${sums} from chargeback_facts
-         where day >= ? and day < ? group by dimension_id
-       ) join dimensions using (dimension_id)`,
-    );
-    return select.raw().safeIntegers(exact).all(first, end) as SumRow[];
-  }, timestamp);
-}
-
-/** Where one sum is too large for a number, or for the database to add up whole, all are read again in halves. */
-function collect(read: (sums: string, exact: boolean) => SumRow[], timestamp: number | null): PeriodSums {
-  return columnsOf(readWhole(read), timestamp) ?? columnsOf(read(HALVES, true), timestamp)!;
-}
-
-/** Null when a sum does not fit 64 bits. */
-function readWhole(read: (sums: string, exact: boolean) => SumRow[]): SumRow[] | null {
-  try {
-    return read(WHOLE, false);
-  } catch (error) {
-    if (error instanceof Error && error.message === 'integer overflow') return null;
-    throw error;
+/** The facts of a period added up by instant (of the period where they are merged) and dimension. */
+function sumsOf(
+  { database, dimensions }: Pick<RowSource, 'database' | 'dimensions'>,
+  { timestamp, first, end }: Period,
+  merge: boolean,
+): PeriodSums {
+  const sums = new FactSums();
+  const select = database.statement(merge ? FACTS : FACTS_BY_INSTANT).raw();
+  for (let day = first; day < end; day += 1) sums.add(select.get(day) as FactColumns, timestamp);
+  const { timestamps, dimensionIds, units } = sums.columns();
+  if (dimensions.lacks(dimensionIds)) {
+    const found = database.statement(DIMENSIONS).raw().all(first, end) as DimensionRow[];
+    dimensions.remember(found, database.all(groupsQuery(database.build)));
   }
+  return { timestamps, dimensions: dimensions.of(dimensionIds), units };
 }
 
-/** Null when a number is too large to be exact. Of rows without an instant `timestamp` is the period's. */
-function columnsOf(rows: readonly SumRow[] | null, timestamp: number | null): PeriodSums | null {
-  if (rows === null) return null;
-  const timestamps: number[] = [];
-  const groupIds: number[] = [];
-  const nameIds: number[] = [];
-  const units: bigint[] = [];
-  for (const [groupId, nameId, low, high, instant] of rows) {
-    if (isInexact(low)) return null;
-    timestamps.push(timestamp ?? Number(instant));
-    groupIds.push(Number(groupId));
-    nameIds.push(Number(nameId));
-    units.push(joinHalves(high, low));
-  }
-  return { timestamps, groupIds, nameIds, units };
-}
+const FACTS = `select json_group_array(dimension_id), json_group_array(amount)
+  from chargeback_facts where day = ?`;
 
-/** A 64-bit integer beyond the exact numbers is still beyond them once it is rounded to one. */
-function isInexact(value: Integer): boolean {
-  return typeof value === 'number' && !Number.isSafeInteger(value);
-}
+const FACTS_BY_INSTANT = `select json_group_array(dimension_id), json_group_array(amount), json_group_array(timestamp)
+  from chargeback_facts join calculated_lines using (line_key) where chargeback_facts.day = ?`;
+
+const DIMENSIONS = `select dimension_id, group_id, name from dimensions join names using (name_id)
+  where dimension_id in (select dimension_id from chargeback_facts where day >= ? and day < ?)`;

@@ -11,6 +11,7 @@ import type {
   Window,
 } from '@chargeback/plugin-api';
 import { dayNumberOf } from '../convert.ts';
+import { KnownDimensions } from '../known-dimensions.ts';
 import type { Owner } from '../migrations.ts';
 import { startedRun } from '../queries/journal.ts';
 import { NOTHING_REVIEWED } from '../queries/sightings.ts';
@@ -69,6 +70,7 @@ export class SqliteStore implements Store {
   readonly #owner: Owner;
   readonly #names: Names;
   readonly #dimensions: Dimensions;
+  readonly #known = new KnownDimensions();
   /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   #holder: string | null = null;
   #leaseSeconds = 0;
@@ -78,6 +80,7 @@ export class SqliteStore implements Store {
     this.#owner = owner;
     this.#names = new Names(database);
     this.#dimensions = new Dimensions(database, this.#names);
+    database.onRollback(() => this.#known.forget());
   }
 
   async saveResources(batch: ResourceBatch, seenAt: Date): Promise<void> {
@@ -130,8 +133,7 @@ export class SqliteStore implements Store {
   }
 
   async loadLines(date: IsoDate): Promise<readonly BillingLineItem[]> {
-    const lines = this.#database.read(() => loadLines(this.#database, dayNumberOf(date)));
-    return lines.map(({ line }) => line);
+    return this.#database.read(() => loadLines(this.#database, dayNumberOf(date)));
   }
 
   async lineResources(date: IsoDate): Promise<readonly string[]> {
@@ -246,7 +248,7 @@ export class SqliteStore implements Store {
   }
 
   rows(window: Window, aggregation: Aggregation | null): AsyncIterable<readonly ChargebackRow[]> {
-    const source = { database: this.#database, names: this.#names, owner: this.#owner };
+    const source = { database: this.#database, dimensions: this.#known, owner: this.#owner };
     return loadRows(source, window, aggregation);
   }
 

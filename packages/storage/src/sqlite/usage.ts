@@ -20,11 +20,12 @@ export function usageDigests(database: SqliteDatabase, day: DayNumber): Map<stri
   return new Map(rows.map(({ name, digest }) => [name, digest]));
 }
 
-const INSERT_USAGE = bulkInsert(
-  'insert into usage_rows (day, query_id, resource_id, identity_id, value)',
-  5,
-  'on conflict do update set value = value + excluded.value',
-);
+const INSERT_USAGE = bulkInsert({
+  table: 'usage_rows',
+  common: ['day', 'query_id'],
+  columns: ['resource_id', 'identity_id', 'value'],
+  after: 'on conflict do update set value = value + excluded.value',
+});
 
 /** Replaces the usage of one query on one day; returns its digest. Inside a write transaction. */
 export function saveUsage(
@@ -41,12 +42,11 @@ export function saveUsage(
   const { resourceIds, identityIds, values } = usage.totals;
   insertRows(database, INSERT_USAGE, {
     count: identityIds.length,
+    common: { day, query_id: queryId },
     fill(row, into, at) {
-      into[at] = day;
-      into[at + 1] = queryId;
-      into[at + 2] = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[row]!);
-      into[at + 3] = names.idOf(identityIds[row]!);
-      into[at + 4] = values[row]!;
+      into[at] = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[row]!);
+      into[at + 1] = names.idOf(identityIds[row]!);
+      into[at + 2] = values[row]!;
     },
   });
   return digest;
@@ -58,23 +58,31 @@ export function loadUsage(
   day: DayNumber,
 ): ReadonlyMap<string, StoredUsage> {
   const usage = new Map<string, StoredUsage>();
-  const read = database.statement(
-    'select resource_id, identity_id, value from usage_rows where day = ? and query_id = ?',
-  );
   for (const row of coverageRows(database, day)) {
-    const resourceIds: string[] | null = row.has_resources === 1 ? [] : null;
-    const identityIds: string[] = [];
-    const values: number[] = [];
-    // Read whole before names are looked up, which may read too.
-    const entries = read.raw().all(day, row.query_id) as [number, number, number][];
-    for (const [resourceId, identityId, value] of entries) {
-      resourceIds?.push(names.nameOf(resourceId));
-      identityIds.push(names.nameOf(identityId));
-      values.push(value);
-    }
-    usage.set(row.name, { queryKey: row.name, resourceIds, identityIds, values, ...summaryOf(row) });
+    const key = [day, row.query_id];
+    // Read whole before names are looked up, which may read too. Numbers with a fraction are not read as text.
+    const resources = row.has_resources === 1 ? idsOf(database, RESOURCES, key) : null;
+    const identities = idsOf(database, IDENTITIES, key);
+    const values = database.statement(VALUES).pluck().all(key) as number[];
+    usage.set(row.name, {
+      queryKey: row.name,
+      resourceIds: resources?.map((id) => names.nameOf(id)) ?? null,
+      identityIds: identities.map((id) => names.nameOf(id)),
+      values,
+      ...summaryOf(row),
+    });
   }
   return usage;
+}
+
+const OF_QUERY = 'from usage_rows where day = ? and query_id = ? order by resource_id, identity_id';
+const RESOURCES = `select json_group_array(resource_id) from (select resource_id ${OF_QUERY})`;
+const IDENTITIES = `select json_group_array(identity_id) from (select identity_id ${OF_QUERY})`;
+const VALUES = `select value ${OF_QUERY}`;
+
+/** Ids as one text: no object for each row. */
+function idsOf(database: SqliteDatabase, select: string, key: readonly number[]): number[] {
+  return JSON.parse(database.statement(select).pluck().get(key) as string) as number[];
 }
 
 export function loadUsageCoverage(

@@ -27,7 +27,10 @@ import {
 
 export function testGatheredDays(runner: TestRunner, makeStore: MakeStore): void {
   storeTests(runner, makeStore, { topic: 'inputs of a day', declare: [declareInputs] });
-  storeTests(runner, makeStore, { topic: 'usage of a day', declare: [declareUsage, declareUnstorable] });
+  storeTests(runner, makeStore, {
+    topic: 'usage of a day',
+    declare: [declareExactUsage, declareUsage, declareUnstorable],
+  });
   storeTests(runner, makeStore, { topic: 'state of a day', declare: [declareStateLists, declareStates] });
   storeTests(runner, makeStore, { topic: 'digest of the inputs', declare: [declareDigest] });
 }
@@ -93,6 +96,27 @@ function declareInputs(test: StoreTest): void {
     await store.saveGatheredDay(gathered([line('a', { units: 5n })]));
     await store.saveCalculatedDay(calculated([allocated('a', [portion({ x: 5n })], { attempts: 3 })]));
     assert.deepEqual(await triesOf(store), { a: 3 });
+  });
+}
+
+function declareExactUsage(test: StoreTest): void {
+  test('comes back to the last digit, in order of resource and identity as they were first named', async (store) => {
+    const values = [
+      0.1 + 0.2,
+      5e-324,
+      1.797_693_134_862_315_7e308,
+      2 ** 53 + 2,
+      Number.POSITIVE_INFINITY,
+      1 / 3,
+    ];
+    const entries = values.map((value, index): [string, string, number] => ['r', `id-${index}`, value]);
+    await store.saveGatheredDay(gathered([], { usage: [usage('bytes', entries)] }));
+    const { usage: stored } = (await store.loadDay(DAY))!;
+    const { resourceIds, identityIds, values: read } = stored.get('bytes')!;
+    assert.deepEqual(
+      read.map((value, index) => [resourceIds?.[index], identityIds[index], value]),
+      entries,
+    );
   });
 }
 

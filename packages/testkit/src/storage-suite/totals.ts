@@ -15,7 +15,7 @@ import { collect, type MakeStore, type StoreTest, storeTests, type TestRunner } 
 export function testTotals(runner: TestRunner, makeStore: MakeStore): void {
   storeTests(runner, makeStore, {
     topic: 'totals of a store',
-    declare: [declareTotals, declareGrouped, declareCalendar, declareCurrencies],
+    declare: [declareTotals, declareSumsOfRows, declareGrouped, declareCalendar, declareCurrencies],
   });
 }
 
@@ -45,6 +45,26 @@ function declareTotals(test: StoreTest): void {
       [day?.billed, day?.allocated, day?.difference],
       [3n * units + odd, 3n * units + odd, 0n],
     );
+  });
+}
+
+function declareSumsOfRows(test: StoreTest): void {
+  test('of rows are exact where amounts are exact as numbers and their sum is not', async (store) => {
+    const most = 2n ** 53n - 1n;
+    const units = [most, 2n, most, -3n];
+    const lines = units.map((amount, index) => line(`line-${index}`, { units: amount }));
+    await store.saveGatheredDay(gathered(lines));
+    await store.saveCalculatedDay(
+      calculated(lines.map(({ lineId, totalCost }) => allocated(lineId, [portion({ x: totalCost.units })]))),
+    );
+    for (const aggregation of ['daily', 'monthly', null] as const) {
+      const rows = await collect(store.rows(FEBRUARY, aggregation));
+      assert.deepEqual(
+        rows.map(({ amount }) => amount.units),
+        [2n * most - 1n],
+        `aggregation ${aggregation}`,
+      );
+    }
   });
 }
 
