@@ -14,6 +14,7 @@ import { DATABASE_NAMES, type DatabaseName } from './bench-database.ts';
 import { check, record } from './check.ts';
 import type { Figures } from './figures.ts';
 import { measureGrowth } from './growth.ts';
+import type { EngineResult } from './jobs.ts';
 import { type Measurement, measureShape } from './measure-shape.ts';
 import { runMicro } from './micro.ts';
 import { type ShapeName, shapeNamed, SHAPES, type ShapeSize } from './shapes.ts';
@@ -71,7 +72,11 @@ function figuresOf(run: string, { wallSeconds, cpuSeconds, peakMegabytes }: Figu
   };
 }
 
-function print({ shape, size, database, engine, floor, second, ratio }: Measurement): void {
+function cycleRow(run: string, cycle: EngineResult): Record<string, string | number> {
+  return { ...figuresOf(run, cycle), rows: cycle.rows, requests: cycle.requests };
+}
+
+function print({ shape, size, database, engine, floor, ratio, second, askedAgain }: Measurement): void {
   const { identities, days, clusters } = size;
   console.log(
     `${shape} on ${DATABASE_TITLES[database]}: ${identities} identities, ${days} days, ${clusters} clusters`,
@@ -87,7 +92,8 @@ function print({ shape, size, database, engine, floor, second, ratio }: Measurem
     },
     { ...figuresOf('floor', floor), requests: engine.requests, ...received },
     { run: 'first / floor', 'wall s': ratio.wall.toFixed(2), 'CPU s': ratio.cpu.toFixed(2) },
-    { ...figuresOf('second cycle', second), rows: second.rows, requests: second.requests },
+    cycleRow('second cycle', second),
+    cycleRow('asked again', askedAgain),
   ]);
   const { parse, insert, csv } = floor.parts;
   console.log(
