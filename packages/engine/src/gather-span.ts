@@ -1,6 +1,7 @@
 import {
   ChargebackError,
   describeCause,
+  type ErrorCode,
   type IsoDate,
   makeProblem,
   type Problem,
@@ -15,6 +16,9 @@ import { LATE, type TimeShare } from './time-share.ts';
 
 /** Days asked for singly that may all fail, at the beginning of their span, before its rest waits for the next run. */
 const FAILURES_AT_FIRST = 7;
+
+/** What says that a day could not be asked for, and nothing of its inputs. */
+export const UNANSWERED: ReadonlySet<ErrorCode> = new Set(['CB_BILLING_GATHER', 'CB_RUN_TIMEOUT']);
 
 /** What a gather has come to so far. */
 export interface GatherProgress {
@@ -47,8 +51,12 @@ interface SpanWork extends GatherWork {
   readonly problems: Problem[];
 }
 
+/** What is asked for again with its bill alone was answered all the same. */
 export function noteAnswered({ answered }: GatherProgress, { usage }: SpanAnswer): void {
-  for (const [date, days] of usage) answered.set(date, new Set(days.map(({ queryKey }) => queryKey)));
+  for (const [date, days] of usage) {
+    const before = answered.get(date) ?? [];
+    answered.set(date, new Set([...before, ...days.map(({ queryKey }) => queryKey)]));
+  }
 }
 
 /** Writes a span that was answered as a whole, and what went wrong with its days. */
@@ -56,6 +64,7 @@ export async function storeWhole(work: GatherWork, answer: SpanAnswer): Promise<
   const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
   await recorded(spanWork, () => storeAnswer(spanWork, answer));
   await record(spanWork, answer.span);
+  work.progress.isDown = false;
 }
 
 /** `too much`: the span took more time than there is and is to be asked for in smaller ones. `hung`: so did a day. */
@@ -82,10 +91,11 @@ async function settle(work: SpanWork, answer: SpanAnswer): Promise<Unanswered> {
   return (await time.half((signal) => gatherDayByDay(work, signal))) === LATE ? late(work) : 'done';
 }
 
-async function late({ run, progress, span, problems }: SpanWork): Promise<Unanswered> {
+async function late(work: SpanWork): Promise<Unanswered> {
+  const { progress, span, problems } = work;
   if (span.length > 1) {
     // Of what is stored already nobody else will tell.
-    await keepWarnings(run, problems);
+    await keepWarnings(work);
     for (const date of span) progress.answered.delete(date);
     return 'too much';
   }
@@ -99,8 +109,10 @@ async function late({ run, progress, span, problems }: SpanWork): Promise<Unansw
 async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void> {
   const { run, progress, problems, span } = work;
   const isGathered = (date: IsoDate): boolean => progress.gathered.has(date);
-  const dates = progress.isDown ? [...span.slice(-1), ...span.slice(0, -1)] : span;
   const most = progress.isDown ? 1 : FAILURES_AT_FIRST;
+  // What a source no longer has it lacks at the beginning: the rest of the span is not to wait for that for ever.
+  const few = Math.min(most, span.length) - 1;
+  const dates = [...span.slice(0, few), ...span.slice(-1), ...span.slice(few, -1)];
   for (const [index, date] of dates.entries()) {
     signal.throwIfAborted();
     const answer = await askSpan({ ...run, signal }, [date]);
@@ -167,28 +179,39 @@ async function record({ run, progress, span, problems }: SpanWork, dates: readon
   if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
 }
 
-async function keepWarnings(run: TenantContext, problems: readonly Problem[]): Promise<void> {
+/** Replaces what earlier runs told of usage that has been answered since; the rest is for smaller spans to tell. */
+async function keepWarnings({ run, progress, span, problems }: SpanWork): Promise<void> {
   const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
   run.problems.push(...warnings);
-  const dates = new Set(warnings.map(({ date }) => date!));
-  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], warnings);
+  const known = (await run.store.problems(run.window)).filter(({ date }) => span.includes(date ?? ''));
+  const refuted = known.filter((problem) => isOfUsage(run, problem) && isAnswered(progress, problem));
+  const dates = new Set([...warnings, ...refuted].map(({ date }) => date!));
+  const standing = known.filter(
+    (problem) =>
+      dates.has(problem.date!) &&
+      (UNANSWERED.has(problem.code) || (isOfUsage(run, problem) && !isAnswered(progress, problem))),
+  );
+  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], [...standing, ...warnings]);
 }
 
 /** What an earlier run told of stored usage that was not asked for again: it is still so. */
 async function standingProblems(
-  { store, window, wiring }: TenantContext,
-  { answered }: GatherProgress,
+  run: TenantContext,
+  progress: GatherProgress,
   dates: readonly IsoDate[],
 ): Promise<Problem[]> {
   const asked = new Set<IsoDate | null>(dates);
-  const queries = new Set<string | null>(wiring.usageQueries.map(({ key }) => key));
-  return (await store.problems(window)).filter(
-    ({ code, path, date }) =>
-      code.startsWith('CB_METRICS_') &&
-      queries.has(path) &&
-      asked.has(date) &&
-      !(date !== null && path !== null && answered.get(date)?.has(path)),
+  return (await run.store.problems(run.window)).filter(
+    (problem) => asked.has(problem.date) && isOfUsage(run, problem) && !isAnswered(progress, problem),
   );
+}
+
+function isOfUsage({ wiring }: TenantContext, { code, path }: Problem): boolean {
+  return code.startsWith('CB_METRICS_') && wiring.usageQueries.some(({ key }) => key === path);
+}
+
+function isAnswered({ answered }: GatherProgress, { date, path }: Problem): boolean {
+  return date !== null && path !== null && (answered.get(date)?.has(path) ?? false);
 }
 
 /** A day that is asked for again by itself may say the same again. */

@@ -1,0 +1,102 @@
+import { chain, evenSplit, terminal } from '@chargeback/allocation';
+import { type BillingLineItem, daysOf, isoDateOf, makeProblem, type UsageDay } from '@chargeback/plugin-api';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
+import { VirtualTime } from './virtual-time.ts';
+import { usageRoute, world } from './worlds.ts';
+
+const amongAll = {
+  ...usageRoute('COMPUTE'),
+  usage: [],
+  allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
+};
+
+const linesOf = (dates: readonly string[]): BillingLineItem[] => dates.map((date) => line(date, '30'));
+const whole = (date: string): UsageDay => usageDay(date, { zoe: 1 });
+const partly = (date: string): UsageDay => ({
+  ...usageDay(date, { zoe: 1 }, { samplesSeen: 20, samplesExpected: 24 }),
+  problems: [makeProblem('CB_METRICS_PARTIAL', `${date}: not all of it`, { date, path: 'bytes' })],
+});
+
+describe('days that are asked for more than once in a run', () => {
+  const window = daysFrom('2026-02-01', 4);
+  const dates = daysOf(window);
+  let tenant: TestTenant;
+
+  beforeEach(async () => {
+    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant.world.lines = linesOf(dates);
+    tenant.world.usage = dates.map(partly);
+    await tenant.run(window);
+    expect(await told()).toEqual(dates.map((date) => `CB_METRICS_PARTIAL ${date}`));
+    tenant.world.usage = dates.map(whole);
+  });
+  afterEach(() => tenant.dispose());
+
+  const told = () =>
+    tenant.withStore(async (store) => {
+      const problems = await store.problems(window);
+      return problems.map(({ code, date }) => `${code} ${date}`);
+    });
+
+  it('lose what was told of usage that is whole now, also where the bill came only day by day', async () => {
+    tenant.world.beforeBilling = (billed) => {
+      if (daysOf(billed).length > 1) throw new Error('too many days');
+    };
+    await tenant.run(window);
+    expect(await told()).toEqual([]);
+  });
+
+  it('lose it also where the bill of many days took too long', async () => {
+    const time = new VirtualTime();
+    tenant.limits = { ...tenant.limits, timeoutSeconds: 60 };
+    let days = 0;
+    tenant.world.beforeBilling = (billed) => {
+      days = daysOf(billed).length;
+    };
+    tenant.world.waitBeforeBilling = async (signal) => {
+      if (days > 1) await time.sleep(600_000, signal);
+    };
+    const run = await tenant.run(window, time.options);
+    expect(run).toMatchObject({ datesGathered: 4 });
+    expect(await told()).toEqual([]);
+  });
+});
+
+describe('names that are seen on earlier days than before', () => {
+  it('are described as the settings say now, so that the days do not change once more', async () => {
+    const tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    try {
+      const [earlier, later] = [daysFrom('2026-02-01', 3), daysFrom('2026-02-15', 3)];
+      const dates = [...daysOf(earlier), ...daysOf(later)];
+      tenant.world.lines = linesOf(dates);
+      tenant.world.usage = dates.map(whole);
+      const ofTeam = (team: string) => (name: string) => ({ ...identity(name), metadata: { team } });
+      tenant.world.describe = ofTeam('one');
+      await tenant.run(later);
+      tenant.world.describe = ofTeam('two');
+      await tenant.run(earlier);
+      expect(await tenant.run(earlier)).toMatchObject({ datesCalculated: 0, datesUnchanged: 3 });
+    } finally {
+      await tenant.dispose();
+    }
+  });
+});
+
+describe('a source that refuses the first days of a span for ever', () => {
+  it('is asked for the days after them', async () => {
+    const tenant = await TestTenant.create(world());
+    try {
+      const window = daysFrom('2026-01-01', 40);
+      tenant.world.lines = linesOf(daysOf(window));
+      await tenant.run(window);
+      tenant.world.gatherKey = 'other settings';
+      tenant.world.beforeBilling = ({ start }) => {
+        if (isoDateOf(start) < '2026-01-09') throw new Error('too long ago');
+      };
+      expect(await tenant.run(window)).toMatchObject({ datesGathered: 32 });
+    } finally {
+      await tenant.dispose();
+    }
+  });
+});
