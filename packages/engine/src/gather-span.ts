@@ -1,13 +1,13 @@
 import {
   ChargebackError,
   describeCause,
-  type ErrorCode,
   type IsoDate,
   makeProblem,
   type Problem,
 } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
+import { distinct, earlierProblems } from './earlier-problems.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
 import { silenceOf } from './silence.ts';
@@ -16,9 +16,6 @@ import { LATE, type TimeShare } from './time-share.ts';
 
 /** Days asked for singly that may all fail, at the beginning of their span, before its rest waits for the next run. */
 const FAILURES_AT_FIRST = 7;
-
-/** What says that a day could not be asked for, and nothing of its inputs. */
-export const UNANSWERED: ReadonlySet<ErrorCode> = new Set(['CB_BILLING_GATHER', 'CB_RUN_TIMEOUT']);
 
 /** What a gather has come to so far. */
 export interface GatherProgress {
@@ -131,7 +128,7 @@ async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void
 }
 
 async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
-  const gathered = gatheredSpan(progress, problems, answer);
+  const gathered = await gatheredSpan({ run, progress, problems }, answer);
   const silence = silenceOf(run.ecosystem.regather, gathered);
   if (silence === null) progress.answers += 1;
   else progress.failure = silence;
@@ -141,14 +138,19 @@ async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAn
 /** What was measured is not asked again when the bill is. */
 async function keepUsage({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
   run.signal.throwIfAborted();
-  if (answer.measured)
-    await saveUsageAlone(run, { ...gatheredSpan(progress, problems, answer), batches: [] });
+  if (!answer.measured) return;
+  const gathered = await gatheredSpan({ run, progress, problems }, answer);
+  await saveUsageAlone(run, { ...gathered, batches: [] });
 }
 
-function gatheredSpan(progress: GatherProgress, problems: Problem[], answer: SpanAnswer): GatheredSpan {
+async function gatheredSpan(
+  { run, progress, problems }: Pick<SpanWork, 'run' | 'progress' | 'problems'>,
+  answer: SpanAnswer,
+): Promise<GatheredSpan> {
   const { span, batches, usage } = answer;
   const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
-  return { ...progress, problems, span, batches, usage, onSaved };
+  const earlier = await earlierProblems(run, progress.answered, span);
+  return { ...progress, problems, earlier, span, batches, usage, onSaved };
 }
 
 function failed({ run, progress, problems }: SpanWork, { span, failures }: SpanAnswer): void {
@@ -175,7 +177,7 @@ async function record({ run, progress, span, problems }: SpanWork, dates: readon
   const dated = distinct(problems).filter(({ date }) => inside.has(date));
   progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
   run.problems.push(...dated);
-  const standing = await standingProblems(run, progress, dates);
+  const { standing } = await earlierProblems(run, progress.answered, dates);
   if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
 }
 
@@ -183,40 +185,10 @@ async function record({ run, progress, span, problems }: SpanWork, dates: readon
 async function keepWarnings({ run, progress, span, problems }: SpanWork): Promise<void> {
   const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
   run.problems.push(...warnings);
-  const known = (await run.store.problems(run.window)).filter(({ date }) => span.includes(date ?? ''));
-  const refuted = known.filter((problem) => isOfUsage(run, problem) && isAnswered(progress, problem));
+  const { standing, refuted, unanswered } = await earlierProblems(run, progress.answered, span);
   const dates = new Set([...warnings, ...refuted].map(({ date }) => date!));
-  const standing = known.filter(
-    (problem) =>
-      dates.has(problem.date!) &&
-      (UNANSWERED.has(problem.code) || (isOfUsage(run, problem) && !isAnswered(progress, problem))),
-  );
-  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], [...standing, ...warnings]);
-}
-
-/** What an earlier run told of stored usage that was not asked for again: it is still so. */
-async function standingProblems(
-  run: TenantContext,
-  progress: GatherProgress,
-  dates: readonly IsoDate[],
-): Promise<Problem[]> {
-  const asked = new Set<IsoDate | null>(dates);
-  return (await run.store.problems(run.window)).filter(
-    (problem) => asked.has(problem.date) && isOfUsage(run, problem) && !isAnswered(progress, problem),
-  );
-}
-
-function isOfUsage({ wiring }: TenantContext, { code, path }: Problem): boolean {
-  return code.startsWith('CB_METRICS_') && wiring.usageQueries.some(({ key }) => key === path);
-}
-
-function isAnswered({ answered }: GatherProgress, { date, path }: Problem): boolean {
-  return date !== null && path !== null && (answered.get(date)?.has(path) ?? false);
-}
-
-/** A day that is asked for again by itself may say the same again. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+  const left = [...standing, ...unanswered].filter(({ date }) => dates.has(date!));
+  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], [...left, ...warnings]);
 }
 
 function notGathered(date: IsoDate, cause: unknown): Problem {

@@ -1,8 +1,9 @@
 import { type IsoDate, makeProblem, type Problem } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
+import { UNANSWERED } from './earlier-problems.ts';
 import { gatherInventory } from './gather-inventory.ts';
 import { daysToGather, SpanWalk } from './gather-plan.ts';
-import { type GatherProgress, type GatherWork, UNANSWERED } from './gather-span.ts';
+import type { GatherProgress, GatherWork } from './gather-span.ts';
 import { gatherSpans, type StoredListener } from './gather-spans.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
 import { reviewSightings } from './review-sightings.ts';

@@ -63,6 +63,52 @@ describe('days that are asked for more than once in a run', () => {
   });
 });
 
+describe('what is told of days that a run stored before it was cut off', () => {
+  const window = daysFrom('2026-02-01', 4);
+  const dates = daysOf(window);
+  let tenant: TestTenant;
+
+  beforeEach(async () => {
+    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant.world.regather = 'until_complete';
+    tenant.world.lines = linesOf(dates);
+  });
+  afterEach(() => tenant.dispose());
+
+  const runUntil = async (name: string): Promise<void> => {
+    const stop = new AbortController();
+    tenant.world.describe = (seen) => {
+      if (seen === name) stop.abort();
+      return identity(seen);
+    };
+    expect(await tenant.run(window, { signal: stop.signal })).toMatchObject({ status: 'interrupted' });
+    delete tenant.world.describe;
+  };
+  const told = () =>
+    tenant.withStore(async (store) => (await store.problems(window)).map(({ message }) => message));
+
+  it('is not forgotten, although the days are whole and never asked for again', async () => {
+    tenant.world.usage = dates.map((date, index) => ({
+      ...usageDay(date, { [`person-${index}`]: 1 }),
+      problems: [makeProblem('CB_METRICS_LABEL', `${date}: no label`, { date, path: 'bytes' })],
+    }));
+    await runUntil('person-2');
+    tenant.world.beforeBilling = ({ start }) => expect(isoDateOf(start)).toBe(dates[3]);
+    await tenant.run(window);
+    expect(await told()).toEqual(dates.map((date) => `${date}: no label`));
+  });
+
+  it('is not what was told of what they had before', async () => {
+    tenant.world.usage = dates.map(partly);
+    await tenant.run(window);
+    expect(await told()).toEqual(expect.arrayContaining(dates.map((date) => `${date}: not all of it`)));
+    tenant.world.usage = dates.map((date, index) => usageDay(date, { [`person-${index}`]: 1 }));
+    await runUntil('person-2');
+    await tenant.run(window);
+    expect(await told()).toEqual([]);
+  });
+});
+
 describe('names that are seen on earlier days than before', () => {
   it('are described as the settings say now, so that the days do not change once more', async () => {
     const tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
