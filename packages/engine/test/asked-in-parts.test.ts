@@ -1,5 +1,14 @@
+import { setTimeout } from 'node:timers/promises';
 import { chain, evenSplit, terminal } from '@chargeback/allocation';
-import { type BillingLineItem, daysOf, isoDateOf, makeProblem, type UsageDay } from '@chargeback/plugin-api';
+import {
+  type BillingLineItem,
+  ChargebackError,
+  daysOf,
+  isoDateOf,
+  makeProblem,
+  type UsageDay,
+} from '@chargeback/plugin-api';
+import { runTenant } from '../src/index.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -141,6 +150,35 @@ describe('a source that refuses the first days of a span for ever', () => {
         if (isoDateOf(start) < '2026-01-09') throw new Error('too long ago');
       };
       expect(await tenant.run(window)).toMatchObject({ datesGathered: 32 });
+    } finally {
+      await tenant.dispose();
+    }
+  });
+});
+
+describe('a database that fails while a source is asked that heeds no signal', () => {
+  it('fails the run all the same, and at once', async () => {
+    const window = daysFrom('2026-02-01', 28);
+    const tenant = await TestTenant.create(world({ lines: linesOf(daysOf(window)) }));
+    try {
+      let asked = 0;
+      tenant.world.waitBeforeBilling = () => {
+        asked += 1;
+        return asked === 1 ? Promise.resolve() : new Promise(() => {});
+      };
+      const openStore = async () => {
+        const store = await tenant.openStore();
+        store.saveGatheredDay = () => Promise.reject(new ChargebackError('CB_STORAGE_WRITE', 'disk full'));
+        return store;
+      };
+      // The grace is 10 s, the lease is renewed after 30.
+      const wait = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+        setTimeout(milliseconds === 10_000 ? 0 : milliseconds, undefined, { signal });
+      const run = await runTenant(
+        { ...tenant.definition(), openStore },
+        { ...tenant.runOptions(window), wait },
+      );
+      expect(run).toMatchObject({ status: 'failed', problems: [{ code: 'CB_STORAGE_WRITE' }] });
     } finally {
       await tenant.dispose();
     }
