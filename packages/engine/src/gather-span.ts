@@ -176,15 +176,22 @@ async function record({ run, progress, span, problems }: SpanWork, dates: readon
   const inside = new Set<IsoDate | null>(span);
   const dated = distinct(problems).filter(({ date }) => inside.has(date));
   progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
-  run.problems.push(...dated);
+  tell(run, dated);
   const { standing } = await earlierProblems(run, progress.answered, dates);
   if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
+}
+
+/** Usage that is not whole is asked for again with a smaller span, and may be told of with the larger one already. */
+function tell({ problems }: TenantContext, found: readonly Problem[]): void {
+  if (found.length === 0) return;
+  const told = new Set(problems.map((problem) => JSON.stringify(problem)));
+  problems.push(...found.filter((problem) => !told.has(JSON.stringify(problem))));
 }
 
 /** Replaces what earlier runs told of usage that has been answered since; the rest is for smaller spans to tell. */
 async function keepWarnings({ run, progress, span, problems }: SpanWork): Promise<void> {
   const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
-  run.problems.push(...warnings);
+  tell(run, warnings);
   const { standing, refuted, unanswered } = await earlierProblems(run, progress.answered, span);
   const dates = new Set([...warnings, ...refuted].map(({ date }) => date!));
   const left = [...standing, ...unanswered].filter(({ date }) => dates.has(date!));

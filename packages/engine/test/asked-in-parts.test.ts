@@ -72,6 +72,31 @@ describe('days that are asked for more than once in a run', () => {
   });
 });
 
+describe('usage that is asked for again with fewer days, as it is not whole', () => {
+  it('is told of once', async () => {
+    const window = daysFrom('2026-02-01', 4);
+    const tenant = await TestTenant.create(world());
+    try {
+      tenant.world.lines = linesOf(daysOf(window));
+      tenant.world.usage = daysOf(window).map(partly);
+      tenant.limits = { ...tenant.limits, timeoutSeconds: 60 };
+      const time = new VirtualTime();
+      let days = 0;
+      tenant.world.beforeBilling = (billed) => {
+        days = daysOf(billed).length;
+      };
+      tenant.world.waitBeforeBilling = async (signal) => {
+        if (days > 1) await time.sleep(600_000, signal);
+      };
+      const { problems } = await tenant.run(window, time.options);
+      const partial = problems.filter(({ code }) => code === 'CB_METRICS_PARTIAL');
+      expect(partial.map(({ date }) => date)).toEqual(daysOf(window));
+    } finally {
+      await tenant.dispose();
+    }
+  });
+});
+
 describe('what is told of days that a run stored before it was cut off', () => {
   const window = daysFrom('2026-02-01', 4);
   const dates = daysOf(window);
