@@ -67,12 +67,8 @@ export class TimeShare implements AsyncDisposable {
   /** Waits for work that was told to stop and that nobody needs; it is left behind when it does not heed that. */
   async stopped(work: Promise<unknown>): Promise<void> {
     const ended = new AbortController();
-    const settled = work.then(
-      () => {},
-      () => {},
-    );
     const grace = this.#options.wait(GRACE_MILLISECONDS, ended.signal).catch(() => {});
-    await Promise.race([settled, grace]);
+    await Promise.race([Promise.allSettled([work]), grace]);
     ended.abort();
     await grace;
   }
