@@ -7,6 +7,7 @@ import {
 } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
+import { distinct, earlierProblems } from './earlier-problems.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
 import { silenceOf } from './silence.ts';
@@ -47,8 +48,12 @@ interface SpanWork extends GatherWork {
   readonly problems: Problem[];
 }
 
+/** What is asked for again with its bill alone was answered all the same. */
 export function noteAnswered({ answered }: GatherProgress, { usage }: SpanAnswer): void {
-  for (const [date, days] of usage) answered.set(date, new Set(days.map(({ queryKey }) => queryKey)));
+  for (const [date, days] of usage) {
+    const before = answered.get(date) ?? [];
+    answered.set(date, new Set([...before, ...days.map(({ queryKey }) => queryKey)]));
+  }
 }
 
 /** Writes a span that was answered as a whole, and what went wrong with its days. */
@@ -56,6 +61,7 @@ export async function storeWhole(work: GatherWork, answer: SpanAnswer): Promise<
   const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
   await recorded(spanWork, () => storeAnswer(spanWork, answer));
   await record(spanWork, answer.span);
+  work.progress.isDown = false;
 }
 
 /** `too much`: the span took more time than there is and is to be asked for in smaller ones. `hung`: so did a day. */
@@ -82,10 +88,11 @@ async function settle(work: SpanWork, answer: SpanAnswer): Promise<Unanswered> {
   return (await time.half((signal) => gatherDayByDay(work, signal))) === LATE ? late(work) : 'done';
 }
 
-async function late({ run, progress, span, problems }: SpanWork): Promise<Unanswered> {
+async function late(work: SpanWork): Promise<Unanswered> {
+  const { progress, span, problems } = work;
   if (span.length > 1) {
     // Of what is stored already nobody else will tell.
-    await keepWarnings(run, problems);
+    await keepWarnings(work);
     for (const date of span) progress.answered.delete(date);
     return 'too much';
   }
@@ -99,8 +106,10 @@ async function late({ run, progress, span, problems }: SpanWork): Promise<Unansw
 async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void> {
   const { run, progress, problems, span } = work;
   const isGathered = (date: IsoDate): boolean => progress.gathered.has(date);
-  const dates = progress.isDown ? [...span.slice(-1), ...span.slice(0, -1)] : span;
   const most = progress.isDown ? 1 : FAILURES_AT_FIRST;
+  // What a source no longer has it lacks at the beginning: the rest of the span is not to wait for that for ever.
+  const few = Math.min(most, span.length) - 1;
+  const dates = [...span.slice(0, few), ...span.slice(-1), ...span.slice(few, -1)];
   for (const [index, date] of dates.entries()) {
     signal.throwIfAborted();
     const answer = await askSpan({ ...run, signal }, [date]);
@@ -119,7 +128,7 @@ async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void
 }
 
 async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
-  const gathered = gatheredSpan(progress, problems, answer);
+  const gathered = await gatheredSpan({ run, progress, problems }, answer);
   const silence = silenceOf(run.ecosystem.regather, gathered);
   if (silence === null) progress.answers += 1;
   else progress.failure = silence;
@@ -129,14 +138,19 @@ async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAn
 /** What was measured is not asked again when the bill is. */
 async function keepUsage({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
   run.signal.throwIfAborted();
-  if (answer.measured)
-    await saveUsageAlone(run, { ...gatheredSpan(progress, problems, answer), batches: [] });
+  if (!answer.measured) return;
+  const gathered = await gatheredSpan({ run, progress, problems }, answer);
+  await saveUsageAlone(run, { ...gathered, batches: [] });
 }
 
-function gatheredSpan(progress: GatherProgress, problems: Problem[], answer: SpanAnswer): GatheredSpan {
+async function gatheredSpan(
+  { run, progress, problems }: Pick<SpanWork, 'run' | 'progress' | 'problems'>,
+  answer: SpanAnswer,
+): Promise<GatheredSpan> {
   const { span, batches, usage } = answer;
   const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
-  return { ...progress, problems, span, batches, usage, onSaved };
+  const earlier = await earlierProblems(run, progress.answered, span);
+  return { ...progress, problems, earlier, span, batches, usage, onSaved };
 }
 
 function failed({ run, progress, problems }: SpanWork, { span, failures }: SpanAnswer): void {
@@ -162,38 +176,26 @@ async function record({ run, progress, span, problems }: SpanWork, dates: readon
   const inside = new Set<IsoDate | null>(span);
   const dated = distinct(problems).filter(({ date }) => inside.has(date));
   progress.undated.push(...problems.filter(({ date }) => !inside.has(date)));
-  run.problems.push(...dated);
-  const standing = await standingProblems(run, progress, dates);
+  tell(run, dated);
+  const { standing } = await earlierProblems(run, progress.answered, dates);
   if (dates.length > 0) await run.store.saveProblems('gather', dates, distinct([...standing, ...dated]));
 }
 
-async function keepWarnings(run: TenantContext, problems: readonly Problem[]): Promise<void> {
+/** Usage that is not whole is asked for again with a smaller span, and may be told of with the larger one already. */
+function tell({ problems }: TenantContext, found: readonly Problem[]): void {
+  if (found.length === 0) return;
+  const told = new Set(problems.map((problem) => JSON.stringify(problem)));
+  problems.push(...found.filter((problem) => !told.has(JSON.stringify(problem))));
+}
+
+/** Replaces what earlier runs told of usage that has been answered since; the rest is for smaller spans to tell. */
+async function keepWarnings({ run, progress, span, problems }: SpanWork): Promise<void> {
   const warnings = distinct(problems).filter(({ severity, date }) => severity === 'warning' && date !== null);
-  run.problems.push(...warnings);
-  const dates = new Set(warnings.map(({ date }) => date!));
-  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], warnings);
-}
-
-/** What an earlier run told of stored usage that was not asked for again: it is still so. */
-async function standingProblems(
-  { store, window, wiring }: TenantContext,
-  { answered }: GatherProgress,
-  dates: readonly IsoDate[],
-): Promise<Problem[]> {
-  const asked = new Set<IsoDate | null>(dates);
-  const queries = new Set<string | null>(wiring.usageQueries.map(({ key }) => key));
-  return (await store.problems(window)).filter(
-    ({ code, path, date }) =>
-      code.startsWith('CB_METRICS_') &&
-      queries.has(path) &&
-      asked.has(date) &&
-      !(date !== null && path !== null && answered.get(date)?.has(path)),
-  );
-}
-
-/** A day that is asked for again by itself may say the same again. */
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+  tell(run, warnings);
+  const { standing, refuted, unanswered } = await earlierProblems(run, progress.answered, span);
+  const dates = new Set([...warnings, ...refuted].map(({ date }) => date!));
+  const left = [...standing, ...unanswered].filter(({ date }) => dates.has(date!));
+  if (dates.size > 0) await run.store.saveProblems('gather', [...dates], [...left, ...warnings]);
 }
 
 function notGathered(date: IsoDate, cause: unknown): Problem {

@@ -56,7 +56,7 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     if (walk.current().length > 0) time.signal.throwIfAborted();
   } finally {
     over.abort();
-    await asked?.catch(() => {});
+    if (asked) await time.stopped(asked);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type IsoDate, makeProblem, type Problem } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
+import { UNANSWERED } from './earlier-problems.ts';
 import { gatherInventory } from './gather-inventory.ts';
 import { daysToGather, SpanWalk } from './gather-plan.ts';
 import type { GatherProgress, GatherWork } from './gather-span.ts';
@@ -8,9 +9,6 @@ import { refreshDescriptions } from './refresh-descriptions.ts';
 import { reviewSightings } from './review-sightings.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { LATE, type TimeShare } from './time-share.ts';
-
-/** What says that a day could not be asked for, and nothing of its inputs. */
-const UNANSWERED = ['CB_BILLING_GATHER', 'CB_RUN_TIMEOUT'] as const;
 
 export interface GatherResult {
   readonly datesGathered: number;
@@ -95,7 +93,7 @@ async function forgetErrors(
     const state = states.get(date)!;
     return state.complete && state.gatherFingerprint === gatherFingerprint;
   });
-  if (settled.length > 0) await store.forgetErrors('gather', settled, UNANSWERED);
+  if (settled.length > 0) await store.forgetErrors('gather', settled, [...UNANSWERED]);
 }
 
 async function gatherAll(work: GatherWork, { dates, known }: Asked, onStored: StoredListener): Promise<void> {

@@ -5,7 +5,8 @@ import type { RunOptions } from './tenant-definition.ts';
 /** How long a lease lasts. A process that dies holds its tenants up no longer than this. */
 export const LEASE_SECONDS = 120;
 const RENEWALS_PER_LEASE = 4;
-const GRACE_MILLISECONDS = 10_000;
+/** How long code that was told to stop is waited for. */
+export const GRACE_MILLISECONDS = 10_000;
 
 /** Why a run was ended by the engine itself. */
 export type EndedBecause = 'timed_out' | 'lease_lost' | null;

@@ -14,12 +14,14 @@ import {
 import type { DateState, GatheredUsage, UsageSummary } from '@chargeback/storage';
 import { type Bills, billsByDay } from './bills-by-day.ts';
 import { wellFormedUsage } from './check-lines.ts';
+import { distinct, type EarlierProblems } from './earlier-problems.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import { formerLines, judgeUsage, mergeLine, uniteTotals, type Verdict } from './merge-inputs.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 export interface GatheredSpan extends Bills {
   readonly usage: ReadonlyMap<IsoDate, readonly UsageDay[]>;
+  readonly earlier: EarlierProblems;
   /** Tells whether a sighting adds nothing to what this run has recorded. */
   readonly sightings: Sightings;
   /** Called for each day whose inputs were written. */
@@ -99,7 +101,9 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
   const verdicts = [...lines.verdicts, ...usage.verdicts];
   const isStale = verdicts.some(([, verdict]) => verdict === 'stale');
   const observed = newlyObserved(context, day);
+  const complaints = complaintsOf(day, verdicts);
   await context.store.saveGatheredDay({
+    ...problemsOfDay(day, complaints, gathered.earlier.standing),
     date,
     lines: lines.lines,
     usage: usage.taken,
@@ -111,7 +115,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
   });
   gathered.onSaved(date);
   remember(day, observed);
-  complain(day, verdicts);
+  gathered.problems.push(...complaints);
 }
 
 /** The stored bill stays; the day is asked again as if it had not been. */
@@ -122,10 +126,12 @@ async function saveUsage(context: TenantContext, day: UsageToSave): Promise<void
   // A failed answer tells nothing that could be forgotten, and an answer to another question does not fit the bill
   // that is stored.
   const usage = taken.filter(({ outcome, queryKey }) => outcome !== 'failed' && !foreign.has(queryKey));
-  complain(day, verdicts);
+  gathered.problems.push(...complaintsOf(day, verdicts));
   if (usage.length === 0) return;
   const observed = newlyObserved(context, { ...day, usage });
-  await context.store.saveUsage({ date, usage, observed });
+  const { standing, unanswered } = gathered.earlier;
+  const problems = problemsOfDay(day, [], [...standing, ...unanswered]);
+  await context.store.saveUsage({ date, usage, observed, ...problems });
   remember(day, observed);
 }
 
@@ -146,11 +152,28 @@ function remember({ gathered, date }: DayToSave, observed: readonly Identity[]):
 
 type Verdicts = readonly (readonly [name: string, verdict: Verdict])[];
 
-function complain({ gathered, date, sourceAnswered }: DayToSave, verdicts: Verdicts): void {
+function complaintsOf({ date, sourceAnswered }: DayToSave, verdicts: Verdicts): Problem[] {
   const kept = verdicts.filter(([, verdict]) => verdict === 'kept');
   const stale = verdicts.filter(([, verdict]) => verdict === 'stale');
-  if (kept.length > 0) gathered.problems.push(keptProblem(date, kept));
-  if (stale.length > 0) gathered.problems.push(staleProblem(date, stale, sourceAnswered));
+  return [
+    ...(kept.length > 0 ? [keptProblem(date, kept)] : []),
+    ...(stale.length > 0 ? [staleProblem(date, stale, sourceAnswered)] : []),
+  ];
+}
+
+/**
+ * Written with the inputs that it tells of: a run that breaks off may be the last that asks for them. Nothing where
+ * nothing is told and nothing was.
+ */
+function problemsOfDay(
+  { gathered, date }: DayToSave,
+  complaints: readonly Problem[],
+  before: readonly Problem[],
+): { readonly problems?: readonly Problem[] } {
+  const isOfDay = (problem: Problem): boolean => problem.date === date;
+  const now = [...gathered.problems.filter(isOfDay), ...complaints];
+  if (now.length === 0 && !gathered.earlier.dates.has(date)) return {};
+  return { problems: distinct([...before.filter(isOfDay), ...now]) };
 }
 
 function keptProblem(date: IsoDate, kept: Verdicts): Problem {

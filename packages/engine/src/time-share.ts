@@ -1,4 +1,5 @@
 import { ChargebackError } from '@chargeback/plugin-api';
+import { GRACE_MILLISECONDS } from './run-limits.ts';
 
 /** What {@link TimeShare.half} returns when the time of its work was over. */
 export const LATE = Symbol('late');
@@ -61,6 +62,15 @@ export class TimeShare implements AsyncDisposable {
       ended.abort();
       await watch;
     }
+  }
+
+  /** Waits for work that was told to stop and that nobody needs; it is left behind when it does not heed that. */
+  async stopped(work: Promise<unknown>): Promise<void> {
+    const ended = new AbortController();
+    const grace = this.#options.wait(GRACE_MILLISECONDS, ended.signal).catch(() => {});
+    await Promise.race([Promise.allSettled([work]), grace]);
+    ended.abort();
+    await grace;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

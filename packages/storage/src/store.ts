@@ -78,10 +78,12 @@ export interface GatheredDay {
   /** True when nothing is missing, so that a source that does not restate need not be asked again. */
   readonly complete: boolean;
   readonly gatheredAt: Date;
+  /** Replace the problems recorded for gathering the day, unless absent: whatever breaks off, they fit the inputs. */
+  readonly problems?: readonly Problem[];
 }
 
 /** What is known of a day that has no bill yet, or keeps the one it has. */
-export type DayUsage = Pick<GatheredDay, 'date' | 'usage' | 'observed'>;
+export type DayUsage = Pick<GatheredDay, 'date' | 'usage' | 'observed' | 'problems'>;
 
 /** `gathered`: inputs stored, not calculated. `held`: calculated in part. `calculated`: every line has its rows. */
 export type DateStateName = 'gathered' | 'held' | 'calculated';

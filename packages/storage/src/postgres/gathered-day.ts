@@ -10,6 +10,7 @@ import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
+import { replaceProblems } from './problems.ts';
 import { observeInside } from './save-inventory.ts';
 import { loadUsage, namesIn, saveUsage, usageDigests, usageOf } from './usage.ts';
 
@@ -78,7 +79,7 @@ export async function saveUsageAlone(
 async function writeUsage(
   target: Target,
   names: Names,
-  { date, usage, observed }: DayUsage,
+  { date, usage, observed, problems }: DayUsage,
 ): Promise<Map<string, string>> {
   const day = dayNumberOf(date);
   if (observed) await observeInside(target, observed, startOfDay(date));
@@ -87,6 +88,7 @@ async function writeUsage(
     const stored = digests.get(query.queryKey);
     digests.set(query.queryKey, await saveUsage(target, names, { day, usage: query, stored }));
   }
+  if (problems) await replaceProblems(target, { stage: 'gather', dates: [date], problems });
   return digests;
 }
 

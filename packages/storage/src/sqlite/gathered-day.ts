@@ -7,6 +7,7 @@ import type { DateState, DayUsage, GatheredDay, StoredDay } from '../store.ts';
 import { loadLines, replaceLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Names } from './names.ts';
+import { replaceProblems } from './problems.ts';
 import { observeIdentities } from './save-inventory.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { loadUsage, saveUsage, usageDigests } from './usage.ts';
@@ -43,7 +44,7 @@ export function saveUsageAlone(database: SqliteDatabase, names: Names, usage: Da
 function writeUsage(
   database: SqliteDatabase,
   names: Names,
-  { date, usage, observed }: DayUsage,
+  { date, usage, observed, problems }: DayUsage,
 ): Map<string, string> {
   const day = dayNumberOf(date);
   if (observed) observeIdentities(database, observed, startOfDay(date));
@@ -52,6 +53,7 @@ function writeUsage(
     const stored = digests.get(query.queryKey);
     digests.set(query.queryKey, saveUsage(database, names, { day, usage: query, stored }));
   }
+  if (problems) replaceProblems(database, { stage: 'gather', dates: [date], problems });
   return digests;
 }
 
