@@ -62,7 +62,7 @@ export class CalculationAhead {
     try {
       const calculated = await calculateStored(context, state, timeline);
       if (calculated === null || !isPlain(context, calculated)) return null;
-      await saveCalculated(context, state, calculated);
+      await saveCalculated(context, state, { ...calculated, provisional: true });
       return summaryOf(calculated.result);
     } catch (cause) {
       // Told of when it is calculated in its turn.

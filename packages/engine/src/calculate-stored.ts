@@ -47,7 +47,7 @@ export async function calculateStored(
 export async function saveCalculated(
   context: TenantContext,
   state: DateState,
-  calculated: Calculated,
+  { provisional = false, ...calculated }: Calculated & { readonly provisional?: boolean },
 ): Promise<void> {
   const { result, fingerprint } = calculated;
   await context.store.saveCalculatedDay({
@@ -57,6 +57,7 @@ export async function saveCalculated(
     calculationId: idOf(calculated),
     calculatedAt: context.clock(),
     runId: context.runId,
+    provisional,
     reason: reasonOf(state.calculationFingerprint, fingerprint),
     lines: result.lines,
     problems: result.problems,

@@ -51,6 +51,7 @@ export async function calculate(
       date: state.date,
     });
   }
+  if (states.some(({ provisional }) => provisional)) await context.store.confirmCalculations(context.runId);
   return result;
 }
 

@@ -62,6 +62,31 @@ describe('days that are calculated while others are gathered', () => {
     expect(revised.map(({ date }) => date)).toEqual(['2026-02-02', '2026-02-01']);
   });
 
+  it('are no more than provisional when the run is cut off before it has looked at them again', async () => {
+    tenant.world.usage = tenant.world.usage.filter(({ date }) => date > '2026-02-02');
+    await tenant.run(daysFrom('2026-02-01', 2));
+    tenant.world.usage = dates.map((date) => usageDay(date, date < '2026-02-03' ? { alice: 1 } : { zoe: 1 }));
+    const stop = new AbortController();
+    tenant.world.beforeBilling = ({ start }) => {
+      if (isoDateOf(start) === '2026-02-01') stop.abort();
+    };
+    expect((await tenant.run(MONTH, { signal: stop.signal })).status).toBe('interrupted');
+    expect((await states()).filter(({ provisional }) => provisional).length).toBeGreaterThan(0);
+    delete tenant.world.beforeBilling;
+    await tenant.run(MONTH);
+    expect(await sharesOf(tenant, daysFrom('2026-02-03', 26))).toEqual({
+      alice: '390.0000',
+      zoe: '390.0000',
+    });
+    expect((await states()).filter(({ provisional }) => provisional)).toEqual([]);
+    const revised = async () =>
+      (await tenant.withStore((store) => store.revisions(MONTH))).map(({ date }) => date);
+    expect(await revised()).toEqual(['2026-02-02', '2026-02-01']);
+    tenant.world.lines = dates.map((date) => line(date, date === '2026-02-20' ? '31' : '30'));
+    await tenant.run(MONTH);
+    expect(await revised()).toEqual(['2026-02-20', '2026-02-02', '2026-02-01']);
+  });
+
   it('tell of their problems once, and leave to their turn what is held or reaches beyond a day', async () => {
     tenant.world.lines = [
       ...dates.map((date) => line(date, '30', { productType: 'NEW' })),

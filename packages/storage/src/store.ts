@@ -101,6 +101,8 @@ export interface DateState {
   /** Identifies the last calculation's result; null before the first. Emissions are keyed by it. */
   readonly calculationId: string | null;
   readonly calculatedAt: Date | null;
+  /** The last calculation was written before all was gathered, and has not been confirmed. */
+  readonly provisional: boolean;
   readonly lineCount: number;
   readonly rowCount: number;
   readonly heldLineCount: number;
@@ -159,6 +161,8 @@ export interface CalculatedDay {
   readonly calculationId: string;
   readonly calculatedAt: Date;
   readonly runId: string;
+  /** Written before all was gathered: what replaces it is no revision, unless it was confirmed. */
+  readonly provisional?: boolean;
   /** Why the day is calculated again; recorded when its rows change. */
   readonly reason?: string;
   readonly lines: readonly CalculatedLine[];
@@ -254,6 +258,8 @@ export interface Store extends AsyncDisposable {
   /** Coverage of each stored query of a day, without its rows. */
   usageCoverage(date: IsoDate): Promise<ReadonlyMap<string, UsageSummary>>;
   saveCalculatedDay(day: CalculatedDay): Promise<void>;
+  /** Makes what is provisional the result of a run. */
+  confirmCalculations(runId: string): Promise<void>;
 
   /** Days whose rows were replaced, newest revision first. */
   revisions(window: Window): Promise<DateRevision[]>;

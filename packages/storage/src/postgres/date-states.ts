@@ -1,6 +1,7 @@
 import type { IsoDate, Window } from '@chargeback/plugin-api';
 import type { DayNumber } from '../convert.ts';
 import {
+  confirmCalculationsQuery,
   dateStateOf,
   dateStateQuery,
   type DateStateRow,
@@ -14,6 +15,10 @@ import type { PostgresSession } from './postgres-session.ts';
 
 export async function loadDateStates(database: PostgresDatabase, window: Window): Promise<DateState[]> {
   return (await database.all(dateStatesQuery(database.build, window))).map(dateStateOf);
+}
+
+export async function confirmCalculations({ session, build }: Target, runId: string): Promise<void> {
+  await session.run(confirmCalculationsQuery(build, runId));
 }
 
 export async function loadFirstDate(database: PostgresDatabase): Promise<IsoDate | null> {

@@ -41,7 +41,7 @@ import type {
 } from '../store.ts';
 import { lineResources, loadBill } from './billing-lines.ts';
 import { saveCalculatedDay } from './calculated-day.ts';
-import { loadDateStates, loadFirstDate } from './date-states.ts';
+import { confirmCalculations, loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
@@ -155,6 +155,11 @@ export class PostgresStore implements Store {
       partitions: this.#partitions,
     };
     await saveCalculatedDay(target, day);
+  }
+
+  confirmCalculations(runId: string): Promise<void> {
+    const { build } = this.#database;
+    return this.#database.held((session) => confirmCalculations({ session, build }, runId));
   }
 
   deleteUnlisted(listed: ListedTypes): Promise<Deletions> {

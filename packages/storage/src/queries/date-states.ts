@@ -100,12 +100,20 @@ export function markCalculatedQuery(
       calculation_fingerprint: calculated.calculationFingerprint,
       calculation_id: calculated.calculationId,
       calculated_at: calculated.calculatedAt.getTime(),
-      run_id: calculated.runId,
+      run_id: calculated.provisional ? null : calculated.runId,
       row_count: rowCount,
       held_line_count: calculated.lines.filter(({ state }) => state === 'held').length,
       failed_line_count: calculated.lines.filter(isFailed).length,
     })
     .where('day', '=', day);
+}
+
+export function confirmCalculationsQuery(build: Kysely<StorageSchema>, runId: string) {
+  return build
+    .updateTable('date_states')
+    .set({ run_id: runId })
+    .where('run_id', 'is', null)
+    .where('calculation_id', 'is not', null);
 }
 
 function isFailed({ portions }: CalculatedLine): boolean {
@@ -123,6 +131,7 @@ export function dateStateOf(row: DateStateRow): DateState {
     calculationFingerprint: row.calculation_fingerprint,
     calculationId: row.calculation_id,
     calculatedAt: nullableInstantOf(row.calculated_at),
+    provisional: row.calculation_id !== null && row.run_id === null,
     lineCount: row.line_count,
     rowCount: row.row_count,
     heldLineCount: row.held_line_count,

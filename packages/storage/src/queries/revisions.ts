@@ -26,13 +26,13 @@ export class RevisionSums {
   }
 }
 
-/** Whether a result replaces another one, be it that everything was held. What a run has not ended with is none. */
+/** Whether a result replaces another one, be it that everything was held. A provisional one is none. */
 export function isRevision(
   previous: { readonly calculation_id: string | null; readonly run_id: string | null },
-  { calculationId, runId }: CalculatedDay,
+  { calculationId }: CalculatedDay,
 ): boolean {
   const { calculation_id: id, run_id: run } = previous;
-  return id !== null && id !== calculationId && run !== runId;
+  return id !== null && id !== calculationId && run !== null;
 }
 
 export interface Revision {

@@ -1,6 +1,7 @@
 import type { IsoDate, Window } from '@chargeback/plugin-api';
 import type { DayNumber } from '../convert.ts';
 import {
+  confirmCalculationsQuery,
   dateStateOf,
   dateStateQuery,
   type DateStateRow,
@@ -13,6 +14,10 @@ import type { SqliteDatabase } from './sqlite-database.ts';
 
 export function loadDateStates(database: SqliteDatabase, window: Window): DateState[] {
   return database.read(() => database.all(dateStatesQuery(database.build, window))).map(dateStateOf);
+}
+
+export function confirmCalculations(database: SqliteDatabase, runId: string): void {
+  database.run(confirmCalculationsQuery(database.build, runId));
 }
 
 export function loadFirstDate(database: SqliteDatabase): IsoDate | null {

@@ -43,7 +43,7 @@ import type {
 } from '../store.ts';
 import { lineResources, loadLines } from './billing-lines.ts';
 import { saveCalculatedDay } from './calculated-day.ts';
-import { loadDateStates, loadFirstDate } from './date-states.ts';
+import { confirmCalculations, loadDateStates, loadFirstDate } from './date-states.ts';
 import { deleteUnlisted } from './deletions.ts';
 import { Dimensions } from './dimensions.ts';
 import { loadEmissions, saveEmission } from './emissions.ts';
@@ -150,6 +150,10 @@ export class SqliteStore implements Store {
 
   async saveCalculatedDay(day: CalculatedDay): Promise<void> {
     this.#held(() => saveCalculatedDay(this.#database, this.#dimensions, day));
+  }
+
+  async confirmCalculations(runId: string): Promise<void> {
+    this.#held(() => confirmCalculations(this.#database, runId));
   }
 
   async deleteUnlisted(listed: ListedTypes): Promise<Deletions> {
