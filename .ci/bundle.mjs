@@ -33,7 +33,7 @@ export async function bundle({ folder, output }) {
     input: Object.fromEntries(PROGRAMS[folder].map((name) => [name, path.join(home, 'src', `${name}.ts`)])),
     platform: 'node',
     external: [...STAYS_OUTSIDE, ...NOT_INSTALLED],
-    resolve: { conditionNames: ['@chargeback/source', 'node', 'import', 'default'] },
+    resolve: { conditionNames: ['@chargeback/source', 'node', 'default'] },
     plugins: [builtInPlugins(manifest.chargeback?.plugins ?? [])],
   });
   rmSync(output, { recursive: true, force: true });

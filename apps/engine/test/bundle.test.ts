@@ -56,6 +56,14 @@ describe('the bundled program', () => {
     expect(Number(await readFile(counted, 'utf8'))).toBeLessThan(100);
   });
 
+  it('has a driver of PostgreSQL that works', async () => {
+    const url = 'postgresql://user:hush@127.0.0.1:1/none';
+    const args = ['storage', 'copy', '--from', url, '--to', `${url}2`, '--tenant', 'one'];
+    const bundled = await chargeback(args, { program });
+    expect(bundled.stderr).toContain('CB_STORAGE');
+    expect(bundled).toEqual(await chargeback(args));
+  });
+
   it('carries the licences of what is inside', async () => {
     const inside = new Set<string>();
     for (const file of await readdir(folder)) {
