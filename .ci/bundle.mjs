@@ -1,7 +1,7 @@
 // Writes a program of this repository, from its sources and with the libraries that it uses, into few files.
 // Node takes about 0.7 ms to find and link a module: of the 860 that a run needs that is most of a run with nothing to do.
 // What is built by tsc stays beside it: for those who import a package, and for whoever wants to do without.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,7 @@ export async function bundle({ folder, output }) {
     input: Object.fromEntries(PROGRAMS[folder].map((name) => [name, path.join(home, 'src', `${name}.ts`)])),
     platform: 'node',
     external: [...STAYS_OUTSIDE, ...NOT_INSTALLED],
-    resolve: { conditionNames: ['@chargeback/source', 'node', 'import', 'default'] },
+    resolve: { conditionNames: ['@chargeback/source', 'node', 'default'] },
     plugins: [builtInPlugins(manifest.chargeback?.plugins ?? [])],
   });
   rmSync(output, { recursive: true, force: true });
@@ -83,14 +83,32 @@ function copyLicenses(chunks, folder) {
       .flatMap((id) => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(id) ?? []),
   );
   for (const home of [...homes].toSorted()) {
-    const name = ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt', 'LICENCE'].find((file) =>
-      existsSync(path.join(home, file)),
-    );
-    const { name: owner, license } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'));
-    const copy = path.join(folder, `${owner.replace('/', '__')}.txt`);
-    if (name) copyFileSync(path.join(home, name), copy);
-    else if (license === undefined) throw new Error(`${owner} has no licence`);
+    const manifest = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'));
+    const { name: owner, version, license } = manifest;
+    const texts = readdirSync(home).filter((file) => /^(?:licen[cs]e|copying|notice)\b/i.test(file));
+    if (texts.length === 0 && license === undefined) throw new Error(`${owner} has no licence`);
+    const passedOn =
+      texts.length > 0
+        ? texts.map((file) => readFileSync(path.join(home, file), 'utf8')).join('\n\n')
+        : declarationOf(manifest);
+    // Of some libraries two versions are inside, and their texts may differ.
+    writeFileSync(path.join(folder, `${owner.replace('/', '__')}@${version}.txt`), passedOn);
   }
+}
+
+/** Of who ships no text of the licence: what the package says of itself. */
+function declarationOf({ name, version, license, author, repository }) {
+  const owner = typeof author === 'object' ? author.name : author;
+  const source = typeof repository === 'object' ? repository.url : repository;
+  return [
+    `${name} ${version}`,
+    `License: ${license}`,
+    owner && `Author: ${owner}`,
+    source && `Source: ${source}`,
+    '',
+  ]
+    .filter((line) => line !== undefined)
+    .join('\n');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -12,8 +12,23 @@ import path from 'node:path';
 export function keepCompiledCode({ env, platform, getuid }: Surroundings): void {
   const folder = cacheFolder(env, platform);
   if (folder === undefined || (getuid && !isOwnedBy(getuid(), folder))) return;
+  const own = path.join(folder, 'chargeback');
+  const compiled = path.join(own, 'compiled');
+  // One by one: Node's own way to make all of them never ends where the system says of each that it is missing.
+  if (![folder, own, compiled].every(isMade)) return;
+  // In a folder that all may write to, as a temporary one, somebody else may have made them.
+  if (getuid && [own, compiled].some((made) => ownerOf(made) !== getuid())) return;
   // An answer that says it failed is as good as none: the program only starts slower.
-  enableCompileCache(path.join(folder, 'chargeback', 'compiled'));
+  enableCompileCache(compiled);
+}
+
+function isMade(folder: string): boolean {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+    return true;
+  } catch (cause) {
+    return cause instanceof Error && 'code' in cause && cause.code === 'EEXIST';
+  }
 }
 
 type Surroundings = Pick<NodeJS.Process, 'env' | 'platform' | 'getuid'>;
