@@ -9,8 +9,8 @@ import { rolldown } from 'rolldown';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** They load binaries from beside their own files, or are CommonJS of a kind that does not run inside. */
-const STAYS_OUTSIDE = ['better-sqlite3', '@platformatic/kafka', 'pg', 'pg-copy-streams'];
+/** They load binaries from beside their own files. */
+const STAYS_OUTSIDE = ['better-sqlite3', '@platformatic/kafka'];
 /** Optional, and used by nothing here. */
 const NOT_INSTALLED = ['pg-native'];
 
@@ -41,6 +41,8 @@ export async function bundle({ folder, output }) {
     dir: output,
     format: 'esm',
     sourcemap: true,
+    // `plugins wiring` shows the names of functions.
+    keepNames: true,
     chunkFileNames: '[name].js',
   });
   await built.close();
