@@ -3,7 +3,7 @@ import { access, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chargeback, filesIn, repository, temporaryFolder } from './support.ts';
+import { chargeback, filesIn, PROGRAMS, repository, temporaryFolder } from './support.ts';
 
 /** Beside the package's own package.json, which the program reads. */
 const NAME = `bundle-of-test-${process.pid}`;
@@ -33,7 +33,7 @@ process.on('exit', () => {
 
 describe('the bundled program', () => {
   it('has every built-in plugin', async () => {
-    const sources = await chargeback(['plugins', 'list', '--json']);
+    const sources = await chargeback(['plugins', 'list', '--json'], { program: PROGRAMS.sources });
     const bundled = await chargeback(['plugins', 'list', '--json'], { program });
     expect(bundled).toEqual(sources);
     expect(JSON.parse(bundled.stdout)).toMatchObject({ failures: [] });
@@ -43,7 +43,7 @@ describe('the bundled program', () => {
     const hook = path.join(work.path, 'count-modules.mjs');
     await writeFile(hook, COUNT_MODULES);
     const [one, other] = [path.join(work.path, 'sources'), path.join(work.path, 'bundled')];
-    expect((await chargeback(['demo', '--output', one])).exitCode).toBe(0);
+    expect((await chargeback(['demo', '--output', one], { program: PROGRAMS.sources })).exitCode).toBe(0);
     expect((await chargeback(['demo', '--output', other], { program })).exitCode).toBe(0);
     expect(await filesIn(path.join(other, 'csv'))).toEqual(await filesIn(path.join(one, 'csv')));
     const counted = path.join(work.path, 'counted');

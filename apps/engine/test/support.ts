@@ -5,7 +5,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
-const main = path.join(repository, 'apps', 'engine', 'src', 'main.ts');
+const application = path.join(repository, 'apps', 'engine');
+
+/** Node's arguments for the program as it is written, and for what was built of it, which people run. */
+export const PROGRAMS = {
+  sources: ['--conditions=@chargeback/source', path.join(application, 'src', 'main.ts')],
+  bundle: [path.join(application, 'bundle', 'main.js')],
+} as const;
+const tested = process.env['TEST_PROGRAM'] === 'bundle' ? PROGRAMS.bundle : PROGRAMS.sources;
 
 export interface CommandResult {
   readonly exitCode: number | null;
@@ -18,7 +25,7 @@ export interface CommandOptions {
   /** Undefined: not even what tests are run with. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** Node's arguments up to the program; default: the sources. */
+  /** Node's arguments up to the program; default: the sources, or the bundle with `TEST_PROGRAM=bundle`. */
   readonly program?: readonly string[];
   /** Bytes beyond which no file may grow; the operating system then refuses, as for a full disk. */
   readonly largestFile?: number;
@@ -29,7 +36,7 @@ export interface CommandOptions {
 /** Runs the real command line in a process of its own. */
 export function chargeback(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const program = options.program ?? ['--conditions=@chargeback/source', main];
+    const program = options.program ?? tested;
     const node = [process.execPath, ...program, ...args];
     const [command, ...rest] = options.largestFile === undefined ? node : limited(node, options.largestFile);
     const child = spawn(command!, rest, {
