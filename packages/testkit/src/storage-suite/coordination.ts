@@ -23,7 +23,7 @@ export function testCoordination(runner: TestRunner, makeStore: MakeStore): void
   storeTests(runner, makeStore, { topic: 'the state of a tenant', declare: [declareTenantState] });
   storeTests(runner, makeStore, {
     topic: 'revisions of a day',
-    declare: [declareRevisions, declareAttempts],
+    declare: [declareRevisions, declareProvisional, declareAttempts],
   });
   storeTests(runner, makeStore, {
     topic: 'what a listing no longer names',
@@ -98,6 +98,25 @@ function declareRevisions(test: StoreTest): void {
       calculated([allocated('a', [portion({ x: 100n })])], { calculationFingerprint: 'other' }),
     );
     assert.deepEqual(await store.revisions(FEBRUARY), []);
+  });
+}
+
+function declareProvisional(test: StoreTest): void {
+  test('are not recorded when what is replaced was provisional and nobody has confirmed it', async (store) => {
+    await store.saveGatheredDay(gathered([line('a')]));
+    const replace = (id: string, provisional: boolean) =>
+      store.saveCalculatedDay(
+        calculated([allocated('a', [portion({ x: 100n })])], { calculationId: id, provisional }),
+      );
+    const isProvisional = async () => (await store.dateStates(FEBRUARY))[0]?.provisional;
+    await replace('first', true);
+    assert.equal(await isProvisional(), true);
+    await replace('second', true);
+    assert.deepEqual(await store.revisions(FEBRUARY), []);
+    await store.confirmCalculations('run-2');
+    assert.equal(await isProvisional(), false);
+    await replace('third', false);
+    assert.equal((await store.revisions(FEBRUARY)).length, 1);
   });
 }
 

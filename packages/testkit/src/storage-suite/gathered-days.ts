@@ -243,6 +243,7 @@ function declareStates(test: StoreTest): void {
       calculationFingerprint: null,
       calculationId: null,
       calculatedAt: null,
+      provisional: false,
       lineCount: 2,
       rowCount: 0,
       heldLineCount: 0,
