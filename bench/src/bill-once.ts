@@ -2,7 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEmitter } from '@chargeback/emitters';
-import { DEFAULT_LIMITS, type RunOptions, runTenant, type TenantDefinition } from '@chargeback/engine';
+import {
+  DEFAULT_LIMITS,
+  type RunOptions,
+  runTenant,
+  type TenantDefinition,
+  type TenantRun,
+} from '@chargeback/engine';
 import type { Fetch, Logger } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
 import { figuresOfProcess } from './figures.ts';
@@ -71,13 +77,18 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): Run
   };
 }
 
-/** Bills a window, from its source to CSV, and tells the parent process what that took. */
+/** Bills a window, from its source to CSV. @param sent collects the requests. @throws unless the run completed. */
+export async function billWindow(job: EngineJob, sent: SentRequest[]): Promise<TenantRun> {
+  const outcome = await runTenant(await tenantFor(job), optionsFor(job, recordingFetch(sent)));
+  if (outcome.status === 'completed') return outcome;
+  throw new Error(`the run ${outcome.status}: ${JSON.stringify(outcome.problems.slice(0, 3))}`);
+}
+
+/** Bills a window and tells the parent process what that took. */
 export async function billOnce(text: string): Promise<void> {
   const job = JSON.parse(text) as EngineJob;
   const sent: SentRequest[] = [];
-  const outcome = await runTenant(await tenantFor(job), optionsFor(job, recordingFetch(sent)));
-  if (outcome.status !== 'completed')
-    throw new Error(`the run ${outcome.status}: ${JSON.stringify(outcome.problems.slice(0, 3))}`);
+  const outcome = await billWindow(job, sent);
   const figures = figuresOfProcess();
   if (job.laterMilliseconds === 0) await writeFile(requestsFile(job.folder), JSON.stringify(sent));
   const result: EngineResult = {

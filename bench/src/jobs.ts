@@ -37,6 +37,16 @@ export interface EngineResult extends Figures {
   readonly stages: Readonly<Record<string, number>>;
 }
 
+/** Several runs in one process. */
+export interface CyclesJob extends Omit<EngineJob, 'laterMilliseconds'> {
+  /** How much later than the first run each one is; the first is 0. */
+  readonly cycles: readonly number[];
+}
+
+export interface CycleResult extends Pick<EngineResult, 'rows' | 'requests' | 'stages'> {
+  readonly milliseconds: number;
+}
+
 /** The requests of the first run, for the floor to send once more. */
 export function requestsFile(folder: string): string {
   return path.join(folder, 'requests.json');

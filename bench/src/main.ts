@@ -4,6 +4,7 @@
 // npm run bench -- --storage [--rows N]: the store alone, on SQLite and on PostgreSQL
 // npm run bench -- --micro: the parts that see every row, each alone
 // npm run bench -- --growth [--repeat N]: how cost grows with days, identities and clusters
+// npm run bench -- --cycles [--shape NAME]: the cycles of a worker without changes, in one process
 // npm run bench -- --check: fails when a small size has become slower against its floor; --record takes it as it is
 // Bills simulated platforms and prints what that took, and what the same job takes without the engine (the floor).
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DATABASE_NAMES, type DatabaseName } from './bench-database.ts';
 import { check, record } from './check.ts';
+import { measureCycles } from './cycles.ts';
 import type { Figures } from './figures.ts';
 import { measureGrowth } from './growth.ts';
 import type { EngineResult } from './jobs.ts';
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     storage: { type: 'boolean', default: false },
     micro: { type: 'boolean', default: false },
     growth: { type: 'boolean', default: false },
+    cycles: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     rows: { type: 'string', default: '1000000' },
@@ -111,10 +114,19 @@ async function inFolder(work: (folder: string) => Promise<Record<string, string 
   }
 }
 
+function chosenShapes(): readonly ShapeName[] {
+  return values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
+}
+
+async function benchCycles(): Promise<void> {
+  for (const shape of chosenShapes()) {
+    await inFolder((folder) => measureCycles({ shape, size: sizeOf(shape), hourly: values.hourly }, folder));
+  }
+}
+
 async function benchShapes(repeat: number): Promise<void> {
-  const shapes = values.shape?.map(shapeNamed) ?? (Object.keys(SHAPES) as ShapeName[]);
   const databases = values.database?.map(databaseNamed) ?? DATABASE_NAMES;
-  for (const shape of shapes) {
+  for (const shape of chosenShapes()) {
     for (const database of databases) {
       print(await measureShape({ shape, size: sizeOf(shape), database, repeat, hourly: values.hourly }));
     }
@@ -126,6 +138,7 @@ async function main(): Promise<void> {
   const rows = wholeNumber('rows', values.rows);
   if (values.storage) await inFolder((folder) => runStorage({ rows, folder }));
   else if (values.micro) await inFolder(runMicro);
+  else if (values.cycles) await benchCycles();
   else if (values.growth) console.table(await measureGrowth(repeat));
   else if (values.record) await record();
   else if (values.check) process.exitCode = (await check()) ? 0 : 1;
