@@ -127,8 +127,9 @@ async function gatherDayByDay(work: SpanWork, signal: AbortSignal): Promise<void
   progress.isDown = !span.some(isGathered);
 }
 
-async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
-  const gathered = await gatheredSpan({ run, progress, problems }, answer);
+async function storeAnswer(work: SpanWork, answer: SpanAnswer): Promise<void> {
+  const { run, progress } = work;
+  const gathered = await gatheredSpan(work, answer);
   const silence = silenceOf(run.ecosystem.regather, gathered);
   if (silence === null) progress.answers += 1;
   else progress.failure = silence;
@@ -136,15 +137,14 @@ async function storeAnswer({ run, progress, problems }: SpanWork, answer: SpanAn
 }
 
 /** What was measured is not asked again when the bill is. */
-async function keepUsage({ run, progress, problems }: SpanWork, answer: SpanAnswer): Promise<void> {
-  run.signal.throwIfAborted();
+async function keepUsage(work: SpanWork, answer: SpanAnswer): Promise<void> {
+  work.run.signal.throwIfAborted();
   if (!answer.measured) return;
-  const gathered = await gatheredSpan({ run, progress, problems }, answer);
-  await saveUsageAlone(run, { ...gathered, batches: [] });
+  await saveUsageAlone(work.run, { ...(await gatheredSpan(work, answer)), batches: [] });
 }
 
 async function gatheredSpan(
-  { run, progress, problems }: Pick<SpanWork, 'run' | 'progress' | 'problems'>,
+  { run, progress, problems }: SpanWork,
   answer: SpanAnswer,
 ): Promise<GatheredSpan> {
   const { span, batches, usage } = answer;
