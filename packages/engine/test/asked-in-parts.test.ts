@@ -1,5 +1,4 @@
 import { setTimeout } from 'node:timers/promises';
-import { chain, evenSplit, terminal } from '@chargeback/allocation';
 import {
   type BillingLineItem,
   ChargebackError,
@@ -12,13 +11,7 @@ import { runTenant } from '../src/index.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daysFrom, identity, line, TestTenant, usageDay } from './support.ts';
 import { VirtualTime } from './virtual-time.ts';
-import { usageRoute, world } from './worlds.ts';
-
-const amongAll = {
-  ...usageRoute('COMPUTE'),
-  usage: [],
-  allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
-};
+import { tenantWideRoute, usageRoute, world } from './worlds.ts';
 
 const linesOf = (dates: readonly string[]): BillingLineItem[] => dates.map((date) => line(date, '30'));
 const whole = (date: string): UsageDay => usageDay(date, { zoe: 1 });
@@ -33,7 +26,7 @@ describe('days that are asked for more than once in a run', () => {
   let tenant: TestTenant;
 
   beforeEach(async () => {
-    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant = await TestTenant.create(world({ routes: [tenantWideRoute('COMPUTE'), usageRoute('NETWORK')] }));
     tenant.world.lines = linesOf(dates);
     tenant.world.usage = dates.map(partly);
     await tenant.run(window);
@@ -103,7 +96,7 @@ describe('what is told of days that a run stored before it was cut off', () => {
   let tenant: TestTenant;
 
   beforeEach(async () => {
-    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant = await TestTenant.create(world({ routes: [tenantWideRoute('COMPUTE'), usageRoute('NETWORK')] }));
     tenant.world.regather = 'until_complete';
     tenant.world.lines = linesOf(dates);
   });
@@ -145,7 +138,9 @@ describe('what is told of days that a run stored before it was cut off', () => {
 
 describe('names that are seen on earlier days than before', () => {
   it('are described as the settings say now, so that the days do not change once more', async () => {
-    const tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    const tenant = await TestTenant.create(
+      world({ routes: [tenantWideRoute('COMPUTE'), usageRoute('NETWORK')] }),
+    );
     try {
       const [earlier, later] = [daysFrom('2026-02-01', 3), daysFrom('2026-02-15', 3)];
       const dates = [...daysOf(earlier), ...daysOf(later)];

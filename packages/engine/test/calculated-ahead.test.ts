@@ -1,22 +1,16 @@
-import { chain, evenSplit, terminal } from '@chargeback/allocation';
 import { daysOf, isoDateOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { daysFrom, line, TestTenant, usageDay } from './support.ts';
-import { sharesOf, usageRoute, world } from './worlds.ts';
+import { sharesOf, tenantWideRoute, usageRoute, world } from './worlds.ts';
 
 const MONTH = daysFrom('2026-02-01', 28);
 const dates = daysOf(MONTH);
-const amongAll = {
-  ...usageRoute('COMPUTE'),
-  usage: [],
-  allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
-};
 
 describe('days that are calculated while others are gathered', () => {
   let tenant: TestTenant;
 
   beforeEach(async () => {
-    tenant = await TestTenant.create(world({ routes: [amongAll, usageRoute('NETWORK')] }));
+    tenant = await TestTenant.create(world({ routes: [tenantWideRoute('COMPUTE'), usageRoute('NETWORK')] }));
     tenant.world.lines = dates.map((date) => line(date, '30'));
     tenant.world.usage = dates.map((date) => usageDay(date, { zoe: 1 }));
   });

@@ -1,21 +1,16 @@
-import { chain, directOwner, evenSplit, terminal } from '@chargeback/allocation';
+import { chain, directOwner, terminal } from '@chargeback/allocation';
 import { daysOf } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { daysFrom, identity, line, resource, TestTenant, usageDay } from './support.ts';
-import { sharesOf, usageRoute, world } from './worlds.ts';
+import { sharesOf, tenantWideRoute, usageRoute, world } from './worlds.ts';
 
 const FEBRUARY = daysFrom('2026-02-01', 28);
-const tenantWide = {
-  ...usageRoute('COMPUTE'),
-  usage: [],
-  allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
-};
 
 describe('the inventory that a calculation sees', () => {
   let tenant: TestTenant;
 
   beforeEach(async () => {
-    tenant = await TestTenant.create(world({ routes: [tenantWide, usageRoute('NETWORK')] }));
+    tenant = await TestTenant.create(world({ routes: [tenantWideRoute('COMPUTE'), usageRoute('NETWORK')] }));
     tenant.world.identities = [identity('a')];
   });
   afterEach(() => tenant.dispose());

@@ -24,6 +24,15 @@ export function evenRoute(productType: string, ids: readonly string[]): ProductR
   };
 }
 
+/** Splits among everybody whom the tenant has. */
+export function tenantWideRoute(productType: string): ProductRoute {
+  return {
+    ...usageRoute(productType),
+    usage: [],
+    allocate: chain(evenSplit('tenantPeriod'), terminal('unallocated')),
+  };
+}
+
 /** Splits by the usage of `query`. */
 export function usageRoute(productType: string, query: UsageQuery = bytes): ProductRoute {
   return {
