@@ -1,4 +1,4 @@
-import { type Money, UNITS_PER_QUANTUM } from './money.ts';
+import { money, type Money, UNITS_PER_QUANTUM } from './money.ts';
 import { MoneyError } from './money-error.ts';
 import type { Weight } from './weight.ts';
 
@@ -49,9 +49,11 @@ export function splitByWeight(total: Money, recipients: readonly WeightedRecipie
  * Source of the rule: "Cost allocation, Even split, Rounding" of the cost specification.
  *
  * @throws {MoneyError} `CB_MONEY_WEIGHT` when a weight is negative, a key occurs twice, or there is no
- *   positive weight: the caller decides who bears a cost that nobody caused.
+ *   positive weight: the caller decides who bears a cost that nobody caused; `CB_MONEY_TOO_LARGE` like {@link money}.
  */
-export function splitColumns(total: Money, recipients: WeightColumns): ShareColumns {
+export function splitColumns(amount: Money, recipients: WeightColumns): ShareColumns {
+  // Whatever made it: shares count on its size.
+  const total = money(amount.units, amount.currency);
   const { keys, weights } = inKeyOrder(recipients);
   const weightSum = sumOfWeights(keys, weights);
   const units = total.units < 0n ? -total.units : total.units;

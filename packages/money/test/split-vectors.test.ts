@@ -114,6 +114,13 @@ describe('splits by usage', () => {
     expect(() => splitByWeight(usd('10'), twice)).toThrow(/"b" occurs twice/);
   });
 
+  it.each([10n ** 19n, -(10n ** 30n)])('refuses %d ledger units, which nothing can store', (units) => {
+    const amount = { units, currency: 'USD' };
+    expect(() => splitByWeight(amount, [{ key: 'a', weight: 1n }])).toThrow(
+      expect.objectContaining({ code: 'CB_MONEY_TOO_LARGE' }),
+    );
+  });
+
   it('gives what is set aside to the first who has a weight', () => {
     expect(byUsage('1.00005', { a: 0, b: 1, c: 1 })).toEqual({ a: '0.0000', b: '0.50005', c: '0.5000' });
   });
