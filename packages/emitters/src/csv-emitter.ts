@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { addTotals } from '@chargeback/money';
 import {
   type EmissionBatch,
   type EmissionReceipt,
@@ -12,7 +13,6 @@ import { z } from 'zod';
 import { CsvCells, CsvText } from './csv-text.ts';
 import { isFile, markText, parseMark, removeIfUnchanged, seenIfUnchanged } from './file-mark.ts';
 import { fileNameOf, unknownPlaceholders } from './file-name.ts';
-import { addTotals } from './receipt-totals.ts';
 import { replaceFile } from './replace-file.ts';
 import { withEmitFailure } from './with-emit-failure.ts';
 

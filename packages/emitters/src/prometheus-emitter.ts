@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { addTotals } from '@chargeback/money';
 import {
   type EmissionBatch,
   type EmissionReceipt,
@@ -12,7 +13,6 @@ import { z } from 'zod';
 import { gaugesText } from './prometheus-gauges.ts';
 import { PeriodFiles, sampleLength } from './prometheus-periods.ts';
 import { addUnits, LabelText, PROMETHEUS_LABELS, sampleLines, type SeriesSums } from './prometheus-text.ts';
-import { addTotals } from './receipt-totals.ts';
 import { type FileToReplace, replaceFile } from './replace-file.ts';
 import { withEmitFailure } from './with-emit-failure.ts';
 

@@ -1,3 +1,4 @@
+export { addTotals } from './add-totals.ts';
 export { Decimal } from './decimal.ts';
 export { formatMoney, formatUnits } from './format-money.ts';
 export {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   addMoney,
+  addTotals,
   fractionOfMoney,
   isZeroMoney,
   MAX_UNITS,
@@ -43,6 +44,24 @@ describe('money', () => {
     }
     expect(() => addMoney(money(MAX_UNITS, 'USD'), money(1n, 'USD'))).toThrow(MoneyError);
     expect(() => sumMoney([money(MAX_UNITS, 'USD'), money(1n, 'USD')], 'USD')).toThrow(MoneyError);
+  });
+});
+
+describe('addTotals', () => {
+  it('adds to what is there, each currency by itself, in whatever order they come', () => {
+    const totals = new Map([['EUR', 5n]]);
+    const amounts = [
+      money(MAX_UNITS, 'USD'),
+      money(1n, 'USD'),
+      money(-7n, 'EUR'),
+      money(0n, 'GBP'),
+      money(2n, 'USD'),
+    ];
+    addTotals(
+      totals,
+      amounts.map((amount) => ({ amount })),
+    );
+    expect(Object.fromEntries(totals)).toEqual({ EUR: -2n, USD: MAX_UNITS + 3n, GBP: 0n });
   });
 });
 

@@ -1,3 +1,4 @@
+import { addTotals } from '@chargeback/money';
 import {
   ChargebackError,
   type ChargebackRow,
@@ -102,18 +103,6 @@ async function* counted(
     sent.rowCount += chunk.length;
     addTotals(sent.totals, chunk);
     yield chunk;
-  }
-}
-
-function addTotals(totals: Map<string, bigint>, rows: readonly ChargebackRow[]): void {
-  for (let index = 0; index < rows.length;) {
-    const { currency } = rows[index]!.amount;
-    let units = totals.get(currency) ?? 0n;
-    // Neighbours mostly share their currency.
-    for (; index < rows.length && rows[index]!.amount.currency === currency; index += 1) {
-      units += rows[index]!.amount.units;
-    }
-    totals.set(currency, units);
   }
 }
 

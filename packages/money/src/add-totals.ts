@@ -1,7 +1,10 @@
-import type { ChargebackRow } from '@chargeback/plugin-api';
+import type { Money } from './money.ts';
 
-/** Adds the rows' ledger units to the totals by currency that a receipt confirms. */
-export function addTotals(totals: Map<string, bigint>, rows: readonly ChargebackRow[]): void {
+/** Adds amounts to totals in ledger units by currency, as the receipt of an emission has them. */
+export function addTotals(
+  totals: Map<Money['currency'], bigint>,
+  rows: readonly { readonly amount: Money }[],
+): void {
   for (let index = 0; index < rows.length;) {
     const { currency } = rows[index]!.amount;
     let units = totals.get(currency) ?? 0n;
