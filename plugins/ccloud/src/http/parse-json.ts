@@ -38,7 +38,7 @@ const COLON_NEXT = /[ \t\n\r]*:/y;
 function withNumbersQuoted(text: string): string {
   let quoted = '';
   let copied = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       at = endOfString(text, at);
