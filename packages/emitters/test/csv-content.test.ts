@@ -39,15 +39,18 @@ describe('the text of a CSV file', () => {
   });
 
   it('writes every decimal an amount has, at least four, and no exponent', async () => {
-    const amounts = [0n, 1n, -1n, 3_000n, 2n ** 63n - 1n].map((units) =>
-      row({ amount: money(units, 'USD') }),
-    );
+    const units = [0n, 1n, -1n, 3_000n, 1_234_500_000_000n, -99_999_999n, 2n ** 53n - 1n, -(2n ** 53n)];
+    const amounts = [...units, 2n ** 63n - 1n].map((one) => row({ amount: money(one, 'USD') }));
     const cells = Papa.parse<string[]>(await textOf(amounts)).data.map((line) => line[8]);
-    expect(cells.slice(1, 6)).toEqual([
+    expect(cells.slice(1, 10)).toEqual([
       '0.0000',
       '0.00000001',
       '-0.00000001',
       '0.00003',
+      '12345.0000',
+      '-0.99999999',
+      '90071992.54740991',
+      '-90071992.54740992',
       '92233720368.54775807',
     ]);
   });

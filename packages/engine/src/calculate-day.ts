@@ -55,11 +55,13 @@ interface LineOutcome {
  */
 export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
   const outcomes = new Map<string, LineOutcome>();
-  const views = new Map<string, () => UsageView>();
+  const windows = new Map<string, () => WindowInputs>();
   const others = new AllocatedOfDay();
   for (const routed of othersFirst(context, inputs.day.lines)) {
-    const lines = routed.map((line): LineInputs => ({ ...inputs, ...line, views, others }));
-    for (const line of lines) await loadUsage(context, line);
+    const lines: LineInputs[] = [];
+    for (const line of routed) {
+      lines.push({ ...inputs, ...line, others, of: await windowInputs(context, inputs, { line, windows }) });
+    }
     await eachWithinTimeLimit(lines, {
       work: (line) => outcomes.set(line.line.lineId, calculateLine(context, line)),
       onOvertime: (line) => outcomes.set(line.line.lineId, overtimeLine(context, line)),
@@ -91,8 +93,17 @@ interface RoutedLine {
 
 interface LineInputs extends DayInputs, RoutedLine {
   readonly others: AllocatedOfDay;
-  /** By window; what could not be loaded throws for the lines of that window. */
-  readonly views: Map<string, () => UsageView>;
+  /** Throws for a line whose window cannot be told. */
+  readonly of: () => WindowInputs;
+}
+
+/** What the lines of one window have in common. */
+interface WindowInputs {
+  readonly window: Window;
+  /** Looked up when a line asks for it. */
+  readonly inventory: WindowInventory;
+  /** What could not be loaded throws for every line. */
+  readonly view: () => UsageView;
 }
 
 /** Synchronous, so that one watch covers many lines: what waits has been waited for before. */
@@ -107,7 +118,7 @@ function calculateLine(context: TenantContext, inputs: LineInputs): LineOutcome 
     if (gap && mustHold(context, gap, tries)) {
       return held(line, tries, gapProblem(gap, day.date, 'error'));
     }
-    const { tenantPeriod } = inputs.inventoryOf(resolve.window);
+    const { tenantPeriod } = inputs.of().inventory;
     const whole = context.settings.partial_period === 'allocate_full';
     const allocated = allocateLine({
       context: resolve,
@@ -156,23 +167,44 @@ function countTry(context: TenantContext, before: LineAttempts | undefined): num
   return Math.min(before.count + counts, context.limits.allocationRetryLimit);
 }
 
-async function loadUsage({ settings }: TenantContext, inputs: LineInputs): Promise<void> {
-  const { line, views } = inputs;
+async function windowInputs(
+  { settings }: TenantContext,
+  inputs: DayInputs,
+  { line: { line }, windows }: { line: RoutedLine; windows: Map<string, () => WindowInputs> },
+): Promise<() => WindowInputs> {
   let window: Window;
   try {
     window = lineWindow(line, settings.granularity_durations);
-  } catch {
+  } catch (cause) {
     // Told when the line is calculated.
-    return;
+    return () => {
+      throw cause;
+    };
   }
-  if (views.has(keyOf(window))) return;
+  const key = keyOf(window);
+  const known = windows.get(key);
+  if (known) return known;
+  const view = await viewOf(inputs, window);
+  let inventory: WindowInventory | undefined;
+  const made = {
+    window,
+    view,
+    get inventory() {
+      return (inventory ??= inputs.inventoryOf(window));
+    },
+  };
+  windows.set(key, () => made);
+  return () => made;
+}
+
+async function viewOf(inputs: DayInputs, window: Window): Promise<WindowInputs['view']> {
   try {
     const view = new UsageView(await inputs.usageOf(window));
-    views.set(keyOf(window), () => view);
+    return () => view;
   } catch (cause) {
-    views.set(keyOf(window), () => {
+    return () => {
       throw cause;
-    });
+    };
   }
 }
 
@@ -182,9 +214,10 @@ function keyOf({ start, end }: Window): string {
 
 function resolveContext(context: TenantContext, inputs: LineInputs): ResolveContext {
   const { line } = inputs;
-  const window = lineWindow(line, context.settings.granularity_durations);
-  const { inventory } = inputs.inventoryOf(window);
-  const usage = inputs.views.get(keyOf(window))!();
+  const of = inputs.of();
+  const { window } = of;
+  const { inventory } = of.inventory;
+  const usage = of.view();
   return {
     line,
     window,

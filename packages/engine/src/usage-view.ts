@@ -12,6 +12,7 @@ const NOT_CONFIGURED: Usage = {
 export class UsageView {
   readonly #days: readonly ReadonlyMap<string, StoredUsage>[];
   readonly #answers = new Map<string, Map<string | null, Usage>>();
+  readonly #totals = new Map<string, ReadonlyMap<string, Totals> | null>();
 
   constructor(days: readonly ReadonlyMap<string, StoredUsage>[]) {
     this.#days = days;
@@ -27,13 +28,49 @@ export class UsageView {
     this.#answers.set(queryKey, ofQuery);
     const cached = ofQuery.get(scope);
     if (cached) return cached;
-    const answer = addUp(known, scope, stored.length - known.length);
+    const missingDays = stored.length - known.length;
+    const answer = {
+      totals: inKeyOrder(this.#totalsOf(queryKey, known, scope)),
+      coverage: coverageOf(known, missingDays),
+      outcome: outcomeOf(known, missingDays),
+    };
     ofQuery.set(scope, answer);
     return answer;
   }
+
+  #totalsOf(queryKey: string, days: readonly StoredUsage[], scope: string | null): Totals {
+    if (scope === null) return totalsOf(days, null);
+    let byResource = this.#totals.get(queryKey);
+    if (byResource === undefined) this.#totals.set(queryKey, (byResource = totalsByResource(days)));
+    return byResource ? (byResource.get(scope) ?? new Map()) : totalsOf(days, scope);
+  }
 }
 
-function addUp(days: readonly StoredUsage[], scope: string | null, missingDays: number): Usage {
+type Totals = Map<string, number>;
+
+/** Of every resource in one pass; null where a day's rows name none, which then count for all. */
+function totalsByResource(days: readonly StoredUsage[]): Map<string, Totals> | null {
+  const byResource = new Map<string, Totals>();
+  for (const { resourceIds, identityIds, values } of days) {
+    if (resourceIds === null) return null;
+    let before: string | undefined;
+    let totals: Totals = new Map();
+    for (let index = 0; index < identityIds.length; index += 1) {
+      const resourceId = resourceIds[index]!;
+      // Rows are stored resource by resource.
+      if (resourceId !== before) {
+        before = resourceId;
+        totals = byResource.get(resourceId) ?? new Map();
+        byResource.set(resourceId, totals);
+      }
+      const identityId = identityIds[index]!;
+      totals.set(identityId, (totals.get(identityId) ?? 0) + values[index]!);
+    }
+  }
+  return byResource;
+}
+
+function totalsOf(days: readonly StoredUsage[], scope: string | null): Totals {
   const totals = new Map<string, number>();
   for (const { resourceIds, identityIds, values } of days) {
     for (let index = 0; index < identityIds.length; index += 1) {
@@ -42,11 +79,7 @@ function addUp(days: readonly StoredUsage[], scope: string | null, missingDays: 
       totals.set(identityId, (totals.get(identityId) ?? 0) + values[index]!);
     }
   }
-  return {
-    totals: inKeyOrder(totals),
-    coverage: coverageOf(days, missingDays),
-    outcome: outcomeOf(days, missingDays),
-  };
+  return totals;
 }
 
 /** Stored usage mostly is in order, and looking costs less than sorting. */

@@ -5,6 +5,8 @@ import { MoneyError } from './money-error.ts';
 /** How far the ratios of a composite may be from 1 before they are refused. */
 export const RATIO_TOLERANCE = new Decimal('0.0001');
 
+const WHOLE = new Decimal(1);
+
 /**
  * Cuts an amount into portions by ratios: each rounded half-up to 0.0001, the last one takes the exact
  * rest. One ratio alone takes everything.
@@ -28,6 +30,8 @@ export function splitPortions(total: Money, ratios: readonly Decimal[]): Money[]
  */
 export function assertRatios(ratios: readonly Decimal[]): void {
   if (ratios.length === 0) throw new MoneyError('CB_MONEY_WEIGHT', 'a composite needs at least one ratio');
+  // Nearly every line is a single portion.
+  if (ratios.length === 1 && ratios[0]!.equals(WHOLE)) return;
   let sum = new Decimal(0);
   for (const ratio of ratios) {
     if (!ratio.isFinite() || ratio.isNegative() || ratio.greaterThan(1)) {

@@ -1,9 +1,16 @@
+import type { UsageQuery } from '@chargeback/plugin-api';
 import type { RangeAnswer } from './range-answer.ts';
 import type { DaySpan } from './plan-range.ts';
 import type { RangeSeries } from './scan-matrix.ts';
 
 /** Larger samples are no measurements, and a sum of them would not stay finite. */
 export const LARGEST_USABLE = 1e290;
+
+/** Where the days of a series lie among sums, and what becomes of its samples. */
+export interface ByDay {
+  readonly first: number;
+  readonly reduce: UsageQuery['reduce'];
+}
 
 /** Which sampling instants of a span were seen, and which held something unusable. */
 export class DayGrid {
@@ -25,23 +32,46 @@ export class DayGrid {
 
   /** Calls back for every usable sample with its instant's index in the span, and notes the others. */
   read(series: RangeSeries, use: (instant: number, value: number) => void): void {
-    const { start, stepSeconds, perDay } = this.span;
+    const { start, stepSeconds } = this.span;
     const { times, values } = series;
     for (let index = 0; index < times.length; index += 1) {
       const instant = (times[index]! - start) / stepSeconds - 1;
-      // Instants that were not asked for cannot be placed; servers do not answer them.
-      if (!Number.isInteger(instant) || instant < 0 || instant >= this.#seen.length) continue;
-      const value = values[index]!;
-      if (value >= 0 && value <= LARGEST_USABLE) {
-        this.#seen[instant] = 1;
-        use(instant, value);
-      } else {
-        this.#unusable[instant] = 1;
-        const day = Math.floor(instant / perDay);
-        this.rejected[day]! += 1;
-        this.examples[day] ??= value;
-      }
+      if (this.#note(instant, values[index]!)) use(instant, values[index]!);
     }
+  }
+
+  /** {@link read} for what is added up by day: those of the series begin at `first`. */
+  addUp({ times, values }: RangeSeries, sums: DaySums, { first, reduce }: ByDay): void {
+    const { start, stepSeconds, perDay } = this.span;
+    // Samples come in order, so most are of the day of the one before.
+    let day = 0;
+    let end = perDay;
+    for (let index = 0; index < times.length; index += 1) {
+      const instant = (times[index]! - start) / stepSeconds - 1;
+      const value = values[index]!;
+      if (!this.#note(instant, value)) continue;
+      if (instant >= end || instant < end - perDay) {
+        day = Math.floor(instant / perDay);
+        end = (day + 1) * perDay;
+      }
+      if (reduce === 'max') sums.keepLargest(first + day, value);
+      else sums.add(first + day, value);
+    }
+  }
+
+  /** Whether a sample is usable. */
+  #note(instant: number, value: number): boolean {
+    // Instants that were not asked for cannot be placed; servers do not answer them.
+    if (!Number.isInteger(instant) || instant < 0 || instant >= this.#seen.length) return false;
+    if (value >= 0 && value <= LARGEST_USABLE) {
+      this.#seen[instant] = 1;
+      return true;
+    }
+    this.#unusable[instant] = 1;
+    const day = Math.floor(instant / this.span.perDay);
+    this.rejected[day]! += 1;
+    this.examples[day] ??= value;
+    return false;
   }
 
   /** Of an answer that holds totals alone: every instant had a usable sample and none an unusable one. */
@@ -86,7 +116,7 @@ export function sampleCount({ series }: RangeAnswer): number {
   return count;
 }
 
-/** Adds floats so that the order hardly matters: Neumaier's compensated sum, one for each day. */
+/** Adds floats so that the order hardly matters: Neumaier's compensated sum, one for each day (of each series). */
 export class DaySums {
   readonly #sums: Float64Array;
   readonly #compensations: Float64Array;

@@ -127,7 +127,7 @@ async function knownOf(
 
 interface AnsweredRange {
   readonly grid: DayGrid;
-  readonly totals: readonly KeyedSums[];
+  readonly totals: Totals;
   /** By day of the span. */
   readonly scraped: readonly (StepScrapes | null)[];
   readonly idle: ReadonlySet<IsoDate> | undefined;
@@ -235,35 +235,38 @@ function placed(coverage: Coverage, { misplaced, named, moved }: NamelessSeries)
     : coverage;
 }
 
-interface KeyedSums {
+interface Key {
   readonly resourceId: string | null;
   readonly identityId: string;
+  /** Where the days of the key begin among the sums. */
+  readonly first: number;
+}
+
+interface Totals {
+  /** In code-unit order of resource and identity. */
+  readonly keys: readonly Key[];
   readonly sums: DaySums;
 }
 
-/** Totals per resource and identity, in code-unit order of both; UNALLOCATED stands for a name that is missing. */
-function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid): KeyedSums[] {
-  const { days, perDay } = grid.span;
-  const byKey = new Map<string, KeyedSums>();
+/** Totals per resource and identity; UNALLOCATED stands for a name that is missing. */
+function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid): Totals {
+  const days = grid.span.days.length;
+  const byKey = new Map<string, Key>();
+  // No more keys than series.
+  const sums = new DaySums(series.length * days);
   for (const one of series) {
     const identityId = one.labels[query.identityLabel] || UNALLOCATED;
     const resourceId = query.resourceLabel === null ? null : one.labels[query.resourceLabel] || UNALLOCATED;
-    const key = resourceId === null ? identityId : `${resourceId}\u0000${identityId}`;
-    let keyed = byKey.get(key);
-    if (!keyed) {
-      keyed = { resourceId, identityId, sums: new DaySums(days.length) };
-      byKey.set(key, keyed);
+    const text = resourceId === null ? identityId : `${resourceId}\u0000${identityId}`;
+    let key = byKey.get(text);
+    if (!key) {
+      key = { resourceId, identityId, first: byKey.size * days };
+      byKey.set(text, key);
     }
-    const { sums } = keyed;
-    if (query.reduce === 'max') {
-      grid.read(one, (instant, value) => sums.keepLargest(Math.floor(instant / perDay), value));
-    } else {
-      grid.read(one, (instant, value) => sums.add(Math.floor(instant / perDay), value));
-    }
+    grid.addUp(one, sums, { first: key.first, reduce: query.reduce });
   }
-  return [...byKey.entries()]
-    .toSorted(([left], [right]) => compareKeys(left, right))
-    .map(([, keyed]) => keyed);
+  const sorted = [...byKey.entries()].toSorted(([left], [right]) => compareKeys(left, right));
+  return { keys: sorted.map(([, key]) => key), sums };
 }
 
 /**
@@ -273,14 +276,14 @@ function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid)
  */
 function columnsOf(
   query: UsageQuery,
-  totals: readonly KeyedSums[],
+  { keys, sums }: Totals,
   { day, instants }: { day: number; instants: number },
 ): UsageTotals {
   const resourceIds: string[] = [];
   const identityIds: string[] = [];
   const values: number[] = [];
-  for (const { resourceId, identityId, sums } of totals) {
-    const value = sums.of(day);
+  for (const { resourceId, identityId, first } of keys) {
+    const value = sums.of(first + day);
     if (value === null) continue;
     if (resourceId !== null) resourceIds.push(resourceId);
     identityIds.push(identityId);

@@ -36,10 +36,11 @@ export function namelessOf(
     moved: false,
     misplaced: 0,
   }));
+  const needed = resourceLabel === null ? [identityLabel] : [resourceLabel, identityLabel];
+  let allNamed = false;
   for (const { labels, times, values } of series) {
-    const needed = resourceLabel === null ? [identityLabel] : [resourceLabel, identityLabel];
     const missing = needed.find((name) => !labels[name]);
-    if (missing === undefined && days.every(({ named }) => named)) continue;
+    if (missing === undefined && allNamed) continue;
     let counted = -1;
     for (const [index, time] of times.entries()) {
       const day = dayIndexOf(span, time);
@@ -55,6 +56,7 @@ export function namelessOf(
       if (missing === undefined) found.named = true;
       else found.counts.set(missing, (found.counts.get(missing) ?? 0) + 1);
     }
+    allNamed = days.every(({ named }) => named);
   }
   return days;
 }

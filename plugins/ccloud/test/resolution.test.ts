@@ -270,3 +270,25 @@ it('every route resolves whatever the line lacks', () => {
     expect(nothing.metricsDerived).toEqual([]);
   }
 });
+
+it('the usage of another time on the same cluster is resolved by itself', () => {
+  const { routes } = routesOf();
+  const { resolve } = routes.find(({ productType }) => productType === 'KAFKA_STORAGE')!;
+  const inventory = { resources: new Map(), identities: new Map() };
+  const seen = ['sa-2', 'sa-1', 'sa-1'].map((name) => {
+    const { metricsDerived } = resolve({
+      line: line('KAFKA_STORAGE', '1', 'lkc-1'),
+      resource: null,
+      window: { start: DAY_BEFORE, end: DAY_AFTER },
+      inventory,
+      usage: () => ({
+        totals: new Map([[name, 1]]),
+        coverage: { samplesSeen: 1, samplesExpected: 1 },
+        outcome: 'complete',
+      }),
+      params: {},
+    });
+    return metricsDerived.map(({ identityId }) => identityId);
+  });
+  expect(seen).toEqual([['sa-2'], ['sa-1'], ['sa-1']]);
+});

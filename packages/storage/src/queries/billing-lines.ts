@@ -78,8 +78,8 @@ export const lineKeysQuery = queryOfDay((build, day) =>
 );
 
 /** Forgets the keys of lines that are neither billed nor calculated any more. */
-export function deleteUnusedKeysQuery(build: Kysely<StorageSchema>, day: DayNumber) {
-  return build
+export const deleteUnusedKeysQuery = queryOfDay((build, day) =>
+  build
     .deleteFrom('line_keys')
     .where('day', '=', day)
     .where(
@@ -87,8 +87,8 @@ export function deleteUnusedKeysQuery(build: Kysely<StorageSchema>, day: DayNumb
     )
     .where(
       sql<boolean>`not exists (select 1 from calculated_lines as done where done.line_key = line_keys.line_key)`,
-    );
-}
+    ),
+);
 
 export const lineResourcesQuery = queryOfDay((build, day) =>
   build

@@ -4,6 +4,7 @@ import { type DayNumber, dayRangeOf, instantOf, isoDateOfDay, nullableInstantOf 
 import type { DateStateTable, StorageSchema } from '../schema.ts';
 import type { CalculatedDay, CalculatedLine, DateState, DateStateName, GatheredDay } from '../store.ts';
 import { queryOfDay } from './query-of-day.ts';
+import { queryOfRow } from './query-of-row.ts';
 
 export type DateStateRow = Selectable<DateStateTable>;
 
@@ -42,12 +43,12 @@ export function daysWithRowsQuery(build: Kysely<StorageSchema>, window: Window) 
 }
 
 /** Writes the state of a day over the one before it. */
-export function saveDateStateQuery(build: Kysely<StorageSchema>, row: DateStateRow) {
-  return build
+export const saveDateStateQuery = queryOfRow((build, row: DateStateRow) =>
+  build
     .insertInto('date_states')
     .values(row)
-    .onConflict((conflict) => conflict.column('day').doUpdateSet(row));
-}
+    .onConflict((conflict) => conflict.column('day').doUpdateSet(row)),
+);
 
 const NEVER_CALCULATED = {
   state: 'gathered',

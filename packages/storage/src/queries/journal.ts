@@ -8,6 +8,7 @@ import {
   millisecondsOf,
   nullableInstantOf,
 } from '../convert.ts';
+import { queryOfRow } from './query-of-row.ts';
 import type { EmissionTable, ProblemTable, RunTable, StorageSchema } from '../schema.ts';
 import type { EmissionRecord, RecordedBatch, RunRecord, RunStatus } from '../records.ts';
 
@@ -81,11 +82,15 @@ export function saveEmissionQuery(build: Kysely<StorageSchema>, record: Emission
     attempts: record.attempts,
     emitted_at: record.emittedAt.getTime(),
   };
-  return build
+  return saveEmissionRow(build, row);
+}
+
+const saveEmissionRow = queryOfRow((build, row: EmissionTable) =>
+  build
     .insertInto('emissions')
     .values(row)
-    .onConflict((conflict) => conflict.columns(['emitter', 'day']).doUpdateSet(row));
-}
+    .onConflict((conflict) => conflict.columns(['emitter', 'day']).doUpdateSet(row)),
+);
 
 /** In order of period. */
 export function emissionsQuery(build: Kysely<StorageSchema>, emitter: string) {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { StorageSchema, UsageCoverageTable } from '../schema.ts';
 import type { GatheredUsage, UsageSummary } from '../store.ts';
 import { queryOfDay } from './query-of-day.ts';
+import { queryOfRow } from './query-of-row.ts';
 
 /** `resource_id` of usage that speaks of the whole tenant. Names begin at 1. */
 export const NO_RESOURCE = 0;
@@ -47,11 +48,15 @@ export function saveCoverageQuery(
     has_resources: totals.resourceIds === null ? 0 : 1,
     definition: definition ?? '',
   };
-  return build
+  return saveCoverageRow(build, row);
+}
+
+const saveCoverageRow = queryOfRow((build, row: UsageCoverageTable) =>
+  build
     .insertInto('usage_coverage')
     .values(row)
-    .onConflict((conflict) => conflict.columns(['day', 'query_id']).doUpdateSet(row));
-}
+    .onConflict((conflict) => conflict.columns(['day', 'query_id']).doUpdateSet(row)),
+);
 
 export function summaryOf(
   row: Pick<UsageCoverageTable, 'samples_seen' | 'samples_expected' | 'outcome' | 'definition'>,
