@@ -19,6 +19,9 @@ import { withEmitFailure } from './with-emit-failure.ts';
 /** Rows turned into text at a time, whatever the size of the chunks: bounds the memory. */
 const ROWS_AT_ONCE = 4_000;
 
+/** Rows are read and made text of while the disk takes other files. */
+const FILES_AT_ONCE = 3;
+
 export const csvParamsSchema = z.strictObject({
   output_dir: z.string().min(1).describe('Folder of the files; made when it is missing.'),
   filename_template: z
@@ -66,6 +69,8 @@ export function createCsvEmitter(params: CsvParams, options: CsvEmitterOptions =
     path.join(directory, fileNameOf(template, { tenantId, date: isoDateOf(period.start) }));
   return {
     destination: path.join(directory, destination),
+    // Of a file that each period overwrites the last one is to stay.
+    batchesAtOnce: template.includes('{date}') ? FILES_AT_ONCE : 1,
     async emit(batch, signal) {
       const file = fileOf(batch);
       const name = path.basename(file);

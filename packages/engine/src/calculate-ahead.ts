@@ -4,11 +4,13 @@ import type { DateState } from '@chargeback/storage';
 import {
   type Calculated,
   calculateStored,
+  DAYS_AT_ONCE,
   type DaySummary,
   saveCalculated,
   summaryOf,
   timelineOf,
 } from './calculate-stored.ts';
+import { inOrder } from './in-order.ts';
 import type { InventoryTimeline } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
@@ -46,11 +48,13 @@ export class CalculationAhead {
     const fresh = states.filter(({ date, calculationId }) => asked.has(date) && calculationId === null);
     if (fresh.length === 0) return;
     const timeline = await timelineOf(context);
-    for (const state of fresh) {
+    const calculating = inOrder(fresh, DAYS_AT_ONCE, async (state) => {
       await setImmediate();
       context.signal.throwIfAborted();
-      const summary = await this.#calculateDay(state, timeline);
-      if (summary) this.#results.set(state.date, summary);
+      return { date: state.date, summary: await this.#calculateDay(state, timeline) };
+    });
+    for await (const { date, summary } of calculating) {
+      if (summary) this.#results.set(date, summary);
       else this.#inVain += 1;
       if (this.#inVain >= MOST_IN_VAIN) return;
     }

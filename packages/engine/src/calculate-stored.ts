@@ -12,6 +12,9 @@ import { digestOf, resultDigest } from './fingerprint.ts';
 import { InventoryTimeline, type WindowInventory } from './inventory-timeline.ts';
 import type { TenantContext } from './tenant-context.ts';
 
+/** One is calculated while the database writes the other. */
+export const DAYS_AT_ONCE = 2;
+
 /** A stored day, what it comes to, and what that depends on. */
 export interface Calculated {
   readonly day: StoredDay;

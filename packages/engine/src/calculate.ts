@@ -1,8 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
-import { ChargebackError, describeCause, type IsoDate, makeProblem } from '@chargeback/plugin-api';
+import {
+  ChargebackError,
+  describeCause,
+  type IsoDate,
+  makeProblem,
+  type Problem,
+} from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
 import {
   calculateStored,
+  DAYS_AT_ONCE,
   type DaySummary,
   idOf,
   isSettled,
@@ -12,6 +19,7 @@ import {
   summaryOf,
   timelineOf,
 } from './calculate-stored.ts';
+import { inOrder } from './in-order.ts';
 import type { InventoryTimeline } from './inventory-timeline.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
@@ -35,34 +43,42 @@ export async function calculate(
   const states = await context.store.dateStates(context.window);
   const timeline = await timelineOf(context);
   const result = { datesCalculated: 0, datesUnchanged: 0, datesHeld: 0, rowsWritten: 0 };
-  for (const [index, state] of states.entries()) {
+  const calculating = inOrder(states, DAYS_AT_ONCE, async (state) => {
     // Signals, timers and the lease get their turn: a day may be one long step.
     await setImmediate();
     context.signal.throwIfAborted();
-    const outcome = await calculateGuarded(context, state, timeline);
-    const before = outcome === 'unchanged' ? ahead.get(state.date) : undefined;
-    context.problems.push(...(before?.problems ?? []));
-    count(result, before ?? outcome);
-    context.onProgress({
-      tenant: context.name,
-      stage: 'calculate',
-      done: index + 1,
-      total: states.length,
-      date: state.date,
-    });
+    return { date: state.date, outcome: await calculateGuarded(context, state, timeline) };
+  });
+  let done = 0;
+  for await (const { date, outcome } of calculating) {
+    const day = outcome === 'unchanged' ? ahead.get(date) : outcome;
+    context.problems.push(...(day?.problems ?? []));
+    count(result, day);
+    done += 1;
+    context.onProgress({ tenant: context.name, stage: 'calculate', done, total: states.length, date });
   }
   if (states.some(({ provisional }) => provisional)) await context.store.confirmCalculations(context.runId);
   return result;
 }
 
-type Outcome = DaySummary | 'unchanged' | 'failed';
+/** A day that could not be calculated: it keeps what it has. */
+interface FailedDay {
+  readonly failed: true;
+  readonly problems: readonly Problem[];
+}
 
-function count(result: { -readonly [Key in keyof CalculateResult]: number }, outcome: Outcome): void {
-  if (outcome === 'unchanged') result.datesUnchanged += 1;
-  if (typeof outcome === 'string') return;
-  if (outcome.held) result.datesHeld += 1;
+type Outcome = DaySummary | FailedDay | 'unchanged';
+
+/** @param day undefined: nothing had to be done. */
+function count(
+  result: { -readonly [Key in keyof CalculateResult]: number },
+  day: DaySummary | FailedDay | undefined,
+): void {
+  if (day === undefined) result.datesUnchanged += 1;
+  if (day === undefined || 'failed' in day) return;
+  if (day.held) result.datesHeld += 1;
   else result.datesCalculated += 1;
-  result.rowsWritten += outcome.rows;
+  result.rowsWritten += day.rows;
 }
 
 /** A day that cannot be calculated keeps the rows it has and does not hold up the days after it. */
@@ -82,9 +98,8 @@ async function calculateGuarded(
       date: state.date,
       ...(coded ? { fix: coded.fix } : {}),
     });
-    context.problems.push(problem);
     await context.store.saveProblems('calculate', [state.date], [problem]);
-    return 'failed';
+    return { failed: true, problems: [problem] };
   }
 }
 
@@ -97,7 +112,6 @@ async function calculateState(
   if (!calculated) return 'unchanged';
   const { day, result, fingerprint } = calculated;
   if (isSettled(context, state) && state.calculationFingerprint === fingerprint) return 'unchanged';
-  context.problems.push(...result.problems);
   const isSame =
     state.state === nameOf(result) &&
     state.calculationFingerprint === fingerprint &&

@@ -9,6 +9,7 @@ import { backOffProblem, closedProblem, emissionProblem } from './emission/emiss
 import { lengthOf, monthOf, type Period } from './emission/period.ts';
 import { type StoredDays, storedDays } from './emission/stored-days.ts';
 import { type EmissionRecords, withdrawReplaced } from './emission/withdraw-replaced.ts';
+import { inOrder } from './in-order.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
 import type { TenantContext } from './tenant-context.ts';
 
@@ -108,24 +109,31 @@ async function emitAll(context: TenantContext, run: EmitterRun): Promise<number>
     if (mayTry(context, last)) pending.push(period);
     else problems.push(backOffProblem(configured, period.date, last?.attempts ?? 0));
   }
-  let emitted = 0;
-  for (const [index, period] of pending.entries()) {
+  const emitting = inOrder(pending, batchesAtOnce(configured), async (period) => {
     context.signal.throwIfAborted();
-    const previous = records.get(period.date);
-    const outcome = await emitPeriod(context, { configured, period, previous, problems });
-    records.set(period.date, outcome);
-    if (outcome.status === 'emitted') emitted += 1;
-    context.onProgress({
-      tenant: context.name,
-      stage: 'emit',
-      done: index + 1,
-      total: pending.length,
-      date: period.date,
-    });
+    return emitPeriod(context, { configured, period, previous: records.get(period.date) });
+  });
+  let done = 0;
+  let emitted = 0;
+  for await (const { record, problem } of emitting) {
+    records.set(record.period, record);
+    if (problem) problems.push(problem);
+    if (record.status === 'emitted') emitted += 1;
+    done += 1;
+    const total = pending.length;
+    context.onProgress({ tenant: context.name, stage: 'emit', done, total, date: record.period });
   }
   await withdrawReplaced(context, run);
   await finish(context, configured, problems);
   return emitted;
+}
+
+/** What an emitter asks for may come from a plugin: it is bounded. */
+const MOST_AT_ONCE = 8;
+
+function batchesAtOnce({ emitter }: ConfiguredEmitter): number {
+  const { batchesAtOnce: wanted = 1 } = emitter;
+  return Number.isInteger(wanted) ? Math.min(Math.max(1, wanted), MOST_AT_ONCE) : 1;
 }
 
 /** Tells of each period that retention has closed, once. */

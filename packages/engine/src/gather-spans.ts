@@ -8,8 +8,8 @@ import { LATE } from './time-share.ts';
 export type StoredListener = (dates: readonly IsoDate[]) => Promise<void>;
 
 /**
- * Asks for span after span. While one is written, and what comes of it calculated, the next one is under way: the
- * source works while the engine does. No more than two are held in memory.
+ * Asks for span after span. While one is written the next one is under way, and what comes of the one before it is
+ * calculated: source, engine and database work at once. No more than two are held in memory.
  */
 export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: StoredListener): Promise<void> {
   const { run, time, progress } = work;
@@ -33,6 +33,12 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     report(done, span.at(-1)!);
   };
   let asked = ask();
+  let calculated = Promise.resolve();
+  const calculate = (stored: readonly IsoDate[]): void => {
+    calculated = onStored(stored);
+    // Met when it is awaited.
+    calculated.catch(() => {});
+  };
   try {
     while (asked) {
       const answer = await asked;
@@ -42,7 +48,8 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
         passed(answer);
         asked = ask();
         await storeWhole(work, answer);
-        await onStored(answer.span.filter((date) => progress.gathered.has(date)));
+        await calculated;
+        calculate(answer.span.filter((date) => progress.gathered.has(date)));
       } else {
         const outcome = await settleUnanswered(work, answer);
         if (outcome === 'too much') walk.shrink();
@@ -54,8 +61,10 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
       }
     }
     if (walk.current().length > 0) time.signal.throwIfAborted();
+    await calculated;
   } finally {
     over.abort();
+    await Promise.allSettled([calculated]);
     if (asked) await time.stopped(asked);
   }
 }

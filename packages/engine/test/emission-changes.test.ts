@@ -97,10 +97,10 @@ describe('a run that was killed when a file had its name and nobody had recorded
     aggregation: Aggregation | null,
     at: number,
     when: 'before' | 'after',
-    template?: string,
+    { template, ...more }: { template?: string; batchesAtOnce?: number } = {},
   ) => {
     const stop = new AbortController();
-    tenant.emitters = [named(aggregation, dying(csv(template), at, when, stop))];
+    tenant.emitters = [named(aggregation, dying({ ...csv(template), ...more }, at, when, stop))];
     expect((await tenant.run(JANUARY_ON, { signal: stop.signal })).status).toBe('interrupted');
   };
 
@@ -108,7 +108,7 @@ describe('a run that was killed when a file had its name and nobody had recorded
     ['before', 4],
     ['after', 5],
   ])('%s the rename leaves no day beside its month after a change of the aggregation', async (when, left) => {
-    await kill('daily', 5, when);
+    await kill('daily', 5, when, { batchesAtOnce: 1 });
     expect(await files()).toEqual(days.slice(0, left));
     expect((await records()).map(({ period, status }) => [period, status]).at(-1)).toEqual([
       '2026-01-05',
@@ -119,11 +119,20 @@ describe('a run that was killed when a file had its name and nobody had recorded
     expect(await files()).toEqual(months);
   });
 
+  it('while several were written at once leaves no day beside its month either', async () => {
+    await kill('daily', 5, 'before');
+    const known = (await records()).map(({ period }) => `${period}.csv`);
+    expect(known).toEqual(expect.arrayContaining(await files()));
+    tenant.emitters = [named('monthly')];
+    expect(await tenant.run(JANUARY_ON)).toMatchObject({ status: 'completed', problems: [] });
+    expect(await files()).toEqual(months);
+  });
+
   it('leaves no file of a name that was configured for this run only', async () => {
     tenant.emitters = [named('daily')];
     await tenant.run(JANUARY_ON);
-    await kill('monthly', 1, 'after', 'a-{date}.csv');
-    await kill('daily', 3, 'after', 'b-{date}.csv');
+    await kill('monthly', 1, 'after', { template: 'a-{date}.csv' });
+    await kill('daily', 3, 'after', { template: 'b-{date}.csv' });
     expect(await files()).toEqual(expect.arrayContaining(['a-2026-01-01.csv', 'b-2026-01-03.csv']));
     tenant.emitters = [named('daily')];
     await tenant.run(JANUARY_ON);

@@ -72,6 +72,11 @@ export interface EmissionReceipt {
 export interface Emitter {
   /** What it writes to, such as a file with its placeholders: two emitters with the same one are refused. */
   readonly destination?: string;
+  /**
+   * Up to how many batches may be emitted at the same time: another is prepared while one is written. Default: 1, and
+   * so for whatever shows several periods in one place.
+   */
+  readonly batchesAtOnce?: number;
   emit(batch: EmissionBatch, signal: AbortSignal): Promise<EmissionReceipt>;
   /**
    * Whether the destination still has this batch as it would be written now. Asked before a period that was

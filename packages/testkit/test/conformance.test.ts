@@ -173,6 +173,7 @@ describe('testEmitter', () => {
       'does so also after a restart',
       'puts a new batch of a period in the place of the old one',
       'keeps the batches of other periods',
+      'takes as many batches at once as it says',
       'leaves the destination as it was when the rows end in an error',
       'changes nothing when another process has taken over the tenant meanwhile',
       'does nothing when it was aborted before',

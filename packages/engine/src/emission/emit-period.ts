@@ -18,14 +18,19 @@ export interface Emission {
   readonly configured: ConfiguredEmitter;
   readonly period: Period;
   readonly previous: EmissionRecord | undefined;
-  readonly problems: Problem[];
+}
+
+export interface EmissionOutcome {
+  readonly record: EmissionRecord;
+  /** Why it failed; null when it did not. */
+  readonly problem: Problem | null;
 }
 
 /**
  * Hands one batch over and records the outcome, which is returned. Before the destination changes it is on record what
  * is about to be there, so that a run that breaks off leaves nothing that nobody knows of.
  */
-export async function emitPeriod(context: TenantContext, emission: Emission): Promise<EmissionRecord> {
+export async function emitPeriod(context: TenantContext, emission: Emission): Promise<EmissionOutcome> {
   const { configured, period, previous } = emission;
   const { aggregation, emitter, name } = configured;
   const { batchId } = period;
@@ -52,14 +57,20 @@ export async function emitPeriod(context: TenantContext, emission: Emission): Pr
     mark = receipt.mark ?? null;
   } catch (cause) {
     rethrowFatal(context, cause);
-    emission.problems.push(emissionProblem({ name, date: period.date, cause }));
+    const problem = emissionProblem({ name, date: period.date, cause });
     // What was there still is, and perhaps what was about to be.
-    return saved(context, { ...begun, status: 'failed' });
+    return { record: await saved(context, { ...begun, status: 'failed' }), problem };
   }
   const by: RecordedBatch = { batchId, aggregation, mark };
   const former = [...batchesOf(previous), ...begun.others];
   const others = leftBeside(emitter, former, { date: period.date, by, tenantId: context.tenantId });
-  return saved(context, { ...begun, ...by, others: others.reduce(withBatch, []), status: 'emitted' });
+  const record: EmissionRecord = {
+    ...begun,
+    ...by,
+    others: others.reduce(withBatch, []),
+    status: 'emitted',
+  };
+  return { record: await saved(context, record), problem: null };
 }
 
 /** The record of what was there before, once there may be more. */

@@ -11,6 +11,8 @@ import {
   type EmitterHost,
   type EmitterPlugin,
   type Fetch,
+  isoDateOf,
+  MILLISECONDS_PER_DAY,
 } from '@chargeback/plugin-api';
 import type { TestRunner } from '../storage-suite/store-test.ts';
 import { silentLogger } from './silent-logger.ts';
@@ -104,6 +106,19 @@ const TESTS: Readonly<Record<string, (test: EmitterTest) => Promise<void>>> = {
     assert.notDeepEqual(both, first);
     await emitter.emit(batchOf(DAY, rowsOf(DAY, 5)), never);
     assert.deepEqual(await world.contents(), both);
+  },
+  'takes as many batches at once as it says': async ({ emitter, world }) => {
+    const dates = Array.from({ length: emitter.batchesAtOnce ?? 1 }, (_, index) =>
+      isoDateOf(new Date(Date.parse(DAY) + index * MILLISECONDS_PER_DAY)),
+    );
+    const emit = async (date: string): Promise<void> => {
+      const rows = rowsOf(date, 250);
+      assertReceipt(await emitter.emit(batchOf(date, rows), never), rows);
+    };
+    await Promise.all(dates.map(emit));
+    const atOnce = await world.contents();
+    for (const date of dates) await emit(date);
+    assert.deepEqual(await world.contents(), atOnce);
   },
   'leaves the destination as it was when the rows end in an error': async ({ emitter, world }) => {
     await emitter.emit(batchOf(DAY, rowsOf(DAY, 5)), never);
