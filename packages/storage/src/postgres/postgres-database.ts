@@ -1,4 +1,4 @@
-import { ChargebackError, type ErrorCode } from '@chargeback/plugin-api';
+import type { ErrorCode } from '@chargeback/plugin-api';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
@@ -103,10 +103,10 @@ export class PostgresDatabase {
     try {
       client = await this.#pool.connect();
       client.on('error', ignore);
-      await client.query(begin);
-      const result = await work(new PostgresSession(client));
-      const { command } = await client.query('commit');
-      if (command !== 'COMMIT') throw new ChargebackError('CB_INTERNAL', 'the transaction was not committed');
+      const session = new PostgresSession(client);
+      await session.later(begin);
+      const result = await work(session);
+      await session.commit();
       client.off('error', ignore);
       client.release();
       return result;
