@@ -9,9 +9,9 @@ import { inlined } from './inlined.ts';
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
 
 /** Queries by the rows they give. */
-type Queries<Rows extends readonly unknown[]> = { readonly [Index in keyof Rows]: Query<Rows[Index]> };
+export type Queries<Rows extends readonly unknown[]> = { readonly [Index in keyof Rows]: Query<Rows[Index]> };
 /** Their answers. */
-type Answers<Rows extends readonly unknown[]> = { [Index in keyof Rows]: Rows[Index][] };
+export type Answers<Rows extends readonly unknown[]> = { [Index in keyof Rows]: Rows[Index][] };
 
 /** What can run a statement: a session, or the pool that lends one. */
 export interface Queryable {
@@ -26,6 +26,16 @@ export async function all<Row>(target: Queryable, query: Query<Row>): Promise<Ro
 }
 
 function compiled<Row>(query: Query<Row>): CompiledQuery<Row> {
+  return 'compile' in query ? query.compile() : query;
+}
+
+interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+function statementOf(query: Query<unknown> | Statement | string): Statement {
+  if (typeof query === 'string') return { sql: query, parameters: [] };
   return 'compile' in query ? query.compile() : query;
 }
 
@@ -62,8 +72,11 @@ export class PostgresSession {
    * Sends a statement with the next one, which tells its error. With a `check` the transaction is not committed
    * before its rows, as arrays, were looked at.
    */
-  async later(query: Query<unknown> | string, check?: (rows: readonly unknown[][]) => void): Promise<void> {
-    const { sql, parameters } = typeof query === 'string' ? { sql: query, parameters: [] } : compiled(query);
+  async later(
+    query: Query<unknown> | Statement | string,
+    check?: (rows: readonly unknown[][]) => void,
+  ): Promise<void> {
+    const { sql, parameters } = statementOf(query);
     const text = inlined(sql, parameters);
     if (text === null) await this.execute(sql, parameters);
     else this.#waiting.push({ text, check });
