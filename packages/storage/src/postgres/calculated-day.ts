@@ -13,6 +13,7 @@ import { dateStateQuery, markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import { deleteUnusedKeys } from './billing-lines.ts';
+import { BinaryRows } from './binary-rows.ts';
 import { copyText, pieces } from './copy-text.ts';
 import { dateStateRow, type Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
@@ -147,9 +148,9 @@ async function replaceResults(
     `line_portions (${PORTION_COLUMNS.join(', ')})`,
     copyText(portions.map(({ lineKey, index, portion }) => portionValues(lineKey, index, portion))),
   );
-  await session.copy(
+  await session.copyBinary(
     'chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
-    pieces(factText(day, portions, totals)),
+    factRows(day, portions, totals),
   );
   await session.copy(IDENTITY_TOTALS, pieces(totals.identityText()));
   await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
@@ -180,34 +181,25 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
 }
 
 /** Rows for `COPY`. Rows of a portion that agree in every dimension are added. */
-function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
+function* factRows(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<Buffer> {
+  const rows = new BinaryRows(6);
+  yield rows.start;
   for (const { lineKey, index, line, portion, dimensions } of portions) {
     const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
     totals.add(columns, dimensions.groupId, line.totalCost.currency);
-    const count = columns.identityIds.length;
-    for (let first = 0; first < count; first += ROWS_PER_TEXT) {
-      const rows = { first, end: Math.min(first + ROWS_PER_TEXT, count) };
-      yield textOfRows(`${day}\t${lineKey}\t${index}\t`, { columns, ids: dimensions.ids, ...rows });
+    const { identityIds, units, ratios } = columns;
+    for (let row = 0; row < identityIds.length; row += 1) {
+      rows.startRow();
+      rows.integer(day);
+      rows.integer(lineKey);
+      rows.integer(index);
+      rows.integer(dimensions.ids.get(identityIds[row]!)!);
+      rows.bigint(units[row]!);
+      rows.real(ratios[row]!);
+      if (rows.isFull) yield rows.take();
     }
   }
-}
-
-const ROWS_PER_TEXT = 500;
-
-interface RowsOfText {
-  readonly columns: Columns;
-  readonly ids: ReadonlyMap<string, number>;
-  readonly first: number;
-  readonly end: number;
-}
-
-function textOfRows(key: string, { columns, ids, first, end }: RowsOfText): string {
-  const { identityIds, units, ratios } = columns;
-  let text = '';
-  for (let row = first; row < end; row += 1) {
-    text += `${key}${ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
-  }
-  return text;
+  yield rows.end();
 }
 
 type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;

@@ -46,7 +46,7 @@ interface Waiting {
 }
 
 /** Such statements have no rows, which COPY could not tell from its own answer. */
-const WITHOUT_ROWS = /^(?:begin|delete|insert|update)\b/;
+const WITHOUT_ROWS = /^(?:begin|delete|insert|set|update)\b/;
 
 /**
  * One session, inside a transaction. Every statement waits for the server and back, so what can be is sent together:
@@ -141,10 +141,19 @@ export class PostgresSession {
    * @param target table and columns: `names (name_id, name)`.
    */
   async copy(target: string, pieces: Iterable<string>): Promise<void> {
-    if (this.#waiting.some(({ text }) => !WITHOUT_ROWS.test(text))) await this.#flush();
-    const before = this.#waiting.map(({ text }) => `${text};\n`).join('');
+    await this.#copy(`copy ${target} from stdin`, pieces);
+  }
+
+  /** The same in the binary format (`binary-rows.ts`). */
+  async copyBinary(target: string, pieces: Iterable<Buffer>): Promise<void> {
+    await this.#copy(`copy ${target} from stdin (format binary)`, pieces);
+  }
+
+  async #copy(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
+    if (this.#waiting.some((before) => !WITHOUT_ROWS.test(before.text))) await this.#flush();
+    const texts = [...this.#waiting.map((before) => before.text), text];
     this.#waiting = [];
-    const stream = this.#client.query(copyFrom(`${before}copy ${target} from stdin`));
+    const stream = this.#client.query(copyFrom(texts.join(';\n')));
     const ended = once(stream, 'finish');
     // Looked at below; a failure in between must not count as unhandled.
     ended.catch(() => {});

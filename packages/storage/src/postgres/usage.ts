@@ -10,8 +10,8 @@ import {
   summaryOf,
 } from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
+import { BinaryRows } from './binary-rows.ts';
 import { columnText } from './column-text.ts';
-import { pieces } from './copy-text.ts';
 import type { Target } from './date-states.ts';
 import type { Names } from './names.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -60,25 +60,44 @@ export async function saveUsage(
     await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
   }
   if (changed.size > 0) {
-    const rows = usageText(names, day, changed);
-    await session.copy('usage_rows (day, query_id, resource_id, identity_id, value)', pieces(rows));
+    const pieces = usageRows(names, day, changed);
+    await session.copyBinary('usage_rows (day, query_id, resource_id, identity_id, value)', pieces);
   }
   return digests;
 }
 
+type SumsByIdentity = Map<number, number>;
+
 /** Rows for `COPY` of queries by id. */
-function* usageText(
+function* usageRows(
   names: Names,
   day: DayNumber,
   usage: ReadonlyMap<number, GatheredUsage>,
-): Generator<string> {
-  for (const [queryId, { totals }] of usage) yield* textOfTotals(`${day}\t${queryId}\t`, names, totals);
+): Generator<Buffer> {
+  const rows = new BinaryRows(5);
+  yield rows.start;
+  for (const [queryId, { totals }] of usage) {
+    for (const [resourceId, ofResource] of sumsOf(names, totals)) {
+      for (const [identityId, value] of ofResource) {
+        rows.startRow();
+        rows.integer(day);
+        rows.integer(queryId);
+        rows.integer(resourceId);
+        rows.integer(identityId);
+        rows.real(value);
+        if (rows.isFull) yield rows.take();
+      }
+    }
+  }
+  yield rows.end();
 }
 
-/** Entries of the same resource and identity are added. */
-function* textOfTotals(key: string, names: Names, totals: GatheredUsage['totals']): Generator<string> {
-  const { resourceIds, identityIds, values } = totals;
-  const sums = new Map<number, Map<number, number>>();
+/** By resource and identity; entries of the same are added. */
+function sumsOf(
+  names: Names,
+  { resourceIds, identityIds, values }: GatheredUsage['totals'],
+): Map<number, SumsByIdentity> {
+  const sums = new Map<number, SumsByIdentity>();
   for (let index = 0; index < identityIds.length; index += 1) {
     const resourceId = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[index]!);
     let ofResource = sums.get(resourceId);
@@ -87,9 +106,7 @@ function* textOfTotals(key: string, names: Names, totals: GatheredUsage['totals'
     const before = ofResource.get(identityId);
     ofResource.set(identityId, before === undefined ? values[index]! : before + values[index]!);
   }
-  for (const [resourceId, ofResource] of sums) {
-    for (const [identityId, value] of ofResource) yield `${key}${resourceId}\t${identityId}\t${value}\n`;
-  }
+  return sums;
 }
 
 /** The rows of one query, each column as the text of a JSON array. */
