@@ -17,10 +17,7 @@ import type { PostgresDatabase } from './postgres-database.ts';
  * Replaces the bill of a day. A line that was there keeps its key. Keys of withdrawn lines stay as long as
  * there are rows that refer to them. Inside a write transaction that holds the day.
  */
-export async function replaceLines(
-  target: Target,
-  { day, lines, keys: stored }: LinesWrite,
-): Promise<void> {
+export async function replaceLines(target: Target, { day, lines, keys: stored }: LinesWrite): Promise<void> {
   const { session } = target;
   assertDistinctLines(day, lines);
   const keys = new Map(stored.map(({ line_id, line_key }) => [line_id, line_key]));

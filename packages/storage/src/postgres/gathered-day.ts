@@ -3,7 +3,13 @@ import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
 import { lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
-import { dateStateOf, dateStateQuery, gatheredState, saveDateStateQuery, withUsage } from '../queries/date-states.ts';
+import {
+  dateStateOf,
+  dateStateQuery,
+  gatheredState,
+  saveDateStateQuery,
+  withUsage,
+} from '../queries/date-states.ts';
 import { coverageQuery, usageDigestsQuery } from '../queries/usage.ts';
 import type { DateState, DayUsage, GatheredDay, StoredDay, StoredUsage } from '../store.ts';
 import { replaceLines } from './billing-lines.ts';

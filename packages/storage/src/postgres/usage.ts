@@ -2,13 +2,7 @@ import type { IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { type CompiledQuery, sql } from 'kysely';
 import { usageDigest } from '../input-digest.ts';
-import {
-  assertNumbers,
-  coverageQuery,
-  NO_RESOURCE,
-  saveCoverageQuery,
-  summaryOf,
-} from '../queries/usage.ts';
+import { assertNumbers, coverageQuery, NO_RESOURCE, saveCoverageQuery, summaryOf } from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
 import { BinaryRows } from './binary-rows.ts';
 import { columnText } from './column-text.ts';
