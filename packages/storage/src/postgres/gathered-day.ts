@@ -44,13 +44,6 @@ export async function saveGatheredDay(
   );
 }
 
-/**
- * Inputs are not waited for until they are on the disk. The next transaction that is (the day's calculation, the end of
- * the run) takes with it all that was committed before, so a server that fails loses the last inputs at most, with
- * nothing that rests on them: their days are gathered again.
- */
-const LEFT_TO_THE_NEXT_COMMIT = 'set local synchronous_commit to off';
-
 interface Gathering {
   readonly day: DayNumber;
   readonly gathered: GatheredDay;
@@ -59,7 +52,6 @@ interface Gathering {
 
 async function saveInside(target: Target, { day, gathered, names }: Gathering): Promise<DateState> {
   const { session, build } = target;
-  await session.later(LEFT_TO_THE_NEXT_COMMIT);
   await lock(session, { day });
   const [[before], stored, keys] = await session.together(
     dateStateQuery(build, day),

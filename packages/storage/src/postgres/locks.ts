@@ -22,7 +22,8 @@ export type Lockable = keyof typeof RESOURCES | { readonly day: number };
  */
 export async function lock(session: PostgresSession, what: Lockable): Promise<void> {
   const key = typeof what === 'string' ? RESOURCES[what] : what.day;
-  await session.later(
-    `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), ${key})`,
-  );
+  await session.later({
+    sql: `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), $1)`,
+    parameters: [key],
+  });
 }

@@ -118,8 +118,7 @@ export class PostgresDatabase {
     try {
       client = await this.#pool.connect();
       client.on('error', ignore);
-      const session = new PostgresSession(client);
-      await session.later(begin);
+      const session = new PostgresSession(client, begin);
       const result = await work(session);
       await session.commit();
       client.off('error', ignore);

@@ -3,7 +3,6 @@ import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { inlined } from './inlined.ts';
 
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
@@ -20,99 +19,93 @@ export interface Queryable {
 }
 
 export async function all<Row>(target: Queryable, query: Query<Row>): Promise<Row[]> {
-  const { sql, parameters } = compiled(query);
-  const { rows } = await target.query({ text: sql, values: [...parameters] });
+  const { rows } = await target.query(configOf(query));
   return rows as Row[];
 }
 
-function compiled<Row>(query: Query<Row>): CompiledQuery<Row> {
-  return 'compile' in query ? query.compile() : query;
-}
-
+/** SQL with its parameters. */
 interface Statement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
 }
 
-function statementOf(query: Query<unknown> | Statement | string): Statement {
-  if (typeof query === 'string') return { sql: query, parameters: [] };
-  return 'compile' in query ? query.compile() : query;
+function configOf(query: Query<unknown> | Statement | string): pg.QueryConfig {
+  if (typeof query === 'string') return { text: query };
+  const { sql, parameters } = 'compile' in query ? query.compile() : query;
+  return { text: sql, values: [...parameters] };
 }
 
-/** A statement that is sent with the next one. */
-interface Waiting {
-  readonly text: string;
-  readonly check: ((rows: readonly unknown[][]) => void) | undefined;
-}
-
-/** Such statements have no rows, which COPY could not tell from its own answer. */
-const WITHOUT_ROWS = /^(?:begin|delete|insert|set|update)\b/;
+/** Sent before it is known that there is a transaction: without one they change nothing. */
+const HARMLESS = /^\s*(?:select|commit)\b/;
+const COMMIT = 'commit';
 
 /**
- * One session, inside a transaction. Every statement waits for the server and back, so what can be is sent together:
- * statements run in the order in which they were given, each sees what was committed before it, and those behind one
- * that fails are not run.
+ * One session, inside a transaction. Every statement takes its way to the server and back, so statements are sent
+ * without waiting for those before: they run in the order in which they were given, each sees what was committed
+ * before it, and those behind one that fails are not run.
  */
 export class PostgresSession {
   readonly #client: pg.ClientBase;
-  #waiting: Waiting[] = [];
-  #ended = false;
+  readonly #begun: Promise<unknown>;
+  /** Answers that nobody has waited for, in order. */
+  #unheard: Promise<unknown>[] = [];
+  #isChecked = true;
+  #isOver = false;
 
-  constructor(client: pg.ClientBase) {
+  constructor(client: pg.ClientBase, begin: string) {
     this.#client = client;
+    this.#begun = client.query(begin);
+    this.#leave(this.#begun);
   }
 
   /** For statements of the schema; everything else has a method here. */
   async bare(): Promise<pg.ClientBase> {
-    await this.#flush();
+    await this.#heard();
     return this.#client;
   }
 
   /**
-   * Sends a statement with the next one, which tells its error. With a `check` the transaction is not committed
-   * before its rows, as arrays, were looked at.
+   * Sends a statement that nobody waits for: one behind it, or the end, tells its error. With a `check` the transaction
+   * is not committed before its rows, as arrays, were looked at.
    */
   async later(
     query: Query<unknown> | Statement | string,
     check?: (rows: readonly unknown[][]) => void,
   ): Promise<void> {
-    const { sql, parameters } = statementOf(query);
-    const text = inlined(sql, parameters);
-    if (text === null) await this.execute(sql, parameters);
-    else this.#waiting.push({ text, check });
+    const answer = await this.#send({ ...configOf(query), rowMode: 'array' });
+    if (!check) return this.#leave(answer());
+    this.#isChecked = false;
+    this.#leave(answer().then(({ rows }) => check(rows as unknown as unknown[][])));
   }
 
   /** Several queries at once. Rows as {@link all} gives them. */
   async together<Rows extends readonly unknown[]>(...queries: Queries<Rows>): Promise<Answers<Rows>> {
-    const texts = textsOf(queries);
-    if (texts) return (await this.#send(texts)).map(objectsOf) as unknown as Answers<Rows>;
-    const answers: unknown[][] = [];
-    for (const query of queries as readonly Query<unknown>[]) answers.push(await this.all(query));
-    return answers as unknown as Answers<Rows>;
-  }
-
-  /** Ends the transaction, once, with what still waits. */
-  async commit(): Promise<void> {
-    if (this.#ended) return;
-    if (this.#waiting.some(({ check }) => check)) await this.#flush();
-    assertCommitted(await this.#send([COMMIT]));
+    return this.#heard(...(await this.#ask(queries))) as unknown as Promise<Answers<Rows>>;
   }
 
   /** Several queries at once, and the end of a transaction that only reads. */
   async lastly<Rows extends readonly unknown[]>(...queries: Queries<Rows>): Promise<Answers<Rows>> {
-    const texts = textsOf(queries);
-    if (!texts) return this.together<Rows>(...queries);
-    const results = await this.#send([...texts, COMMIT]);
-    assertCommitted(results.splice(texts.length));
-    this.#ended = true;
-    return results.map(objectsOf) as unknown as Answers<Rows>;
+    const asked = await this.#ask(queries);
+    this.#isOver = true;
+    const committed = await this.#send({ text: COMMIT });
+    const answers = await this.#heard(...asked, committed());
+    assertCommitted(answers.pop() as pg.QueryResult);
+    return answers as unknown as Answers<Rows>;
+  }
+
+  /** Ends the transaction, once. */
+  async commit(): Promise<void> {
+    if (this.#isOver) return;
+    if (!this.#isChecked) await this.#heard();
+    const committed = await this.#send({ text: COMMIT });
+    const [result] = await this.#heard(committed());
+    assertCommitted(result);
   }
 
   /** Rows of a query. 64-bit integers come as numbers: amounts must be cast to text in the query. */
   async all<Row>(query: Query<Row>): Promise<Row[]> {
-    const { sql, parameters } = compiled(query);
-    const result = await this.#sendWithWaiting(sql, parameters);
-    return result ? (objectsOf(result) as Row[]) : all(this.#client, query);
+    const [rows] = await this.#heard(...(await this.#ask([query])));
+    return rows as Row[];
   }
 
   async first<Row>(query: Query<Row>): Promise<Row | undefined> {
@@ -124,16 +117,15 @@ export class PostgresSession {
   }
 
   async execute(text: string, values: readonly unknown[] = []): Promise<void> {
-    if (await this.#sendWithWaiting(text, values)) return;
-    await this.#client.query({ text, values: [...values] });
+    const answer = await this.#send({ text, values: [...values] });
+    await this.#heard(answer());
   }
 
   /** Rows as arrays, for results that are large. */
   async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const result =
-      (await this.#sendWithWaiting(text, values)) ??
-      (await this.#client.query({ text, values: [...values], rowMode: 'array' }));
-    return result.rows as unknown as Row[];
+    const answer = await this.#send({ text, values: [...values], rowMode: 'array' });
+    const [result] = await this.#heard(answer());
+    return result!.rows as Row[];
   }
 
   /**
@@ -150,10 +142,18 @@ export class PostgresSession {
   }
 
   async #copy(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
-    if (this.#waiting.some((before) => !WITHOUT_ROWS.test(before.text))) await this.#flush();
-    const texts = [...this.#waiting.map((before) => before.text), text];
-    this.#waiting = [];
-    const stream = this.#client.query(copyFrom(texts.join(';\n')));
+    await this.#heard();
+    // Rows are sent while the server works on the statement: nothing else may be under way.
+    Object.assign(this.#client, { pipeline: false });
+    try {
+      await this.#copyPieces(text, pieces);
+    } finally {
+      Object.assign(this.#client, { pipeline: true });
+    }
+  }
+
+  async #copyPieces(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
+    const stream = this.#client.query(copyFrom(text));
     const ended = once(stream, 'finish');
     // Looked at below; a failure in between must not count as unhandled.
     ended.catch(() => {});
@@ -169,58 +169,47 @@ export class PostgresSession {
     await ended;
   }
 
-  async #flush(): Promise<void> {
-    if (this.#waiting.length > 0) await this.#send([]);
+  /** The rows of queries that were sent. */
+  async #ask(queries: readonly Query<unknown>[]): Promise<Promise<unknown[]>[]> {
+    const rows: Promise<unknown[]>[] = [];
+    for (const query of queries) {
+      const answer = await this.#send(configOf(query));
+      rows.push(answer().then((result) => result.rows));
+    }
+    return rows;
   }
 
-  /** Undefined when nothing waits, or the statement cannot go with it: then it is sent alone, its values beside it. */
-  async #sendWithWaiting(
-    sql: string,
-    values: readonly unknown[],
-  ): Promise<pg.QueryArrayResult<unknown[]> | undefined> {
-    if (this.#waiting.length === 0) return undefined;
-    const text = inlined(sql, values);
-    const results = await this.#send(text === null ? [] : [text]);
-    return results[0];
+  /** Sends a statement. What it returns gives the answer: a promise by itself would be waited for. */
+  async #send(config: pg.QueryConfig | pg.QueryArrayConfig): Promise<() => Promise<pg.QueryResult>> {
+    if (!HARMLESS.test(config.text)) await this.#begun;
+    const answer = this.#client.query(config as pg.QueryConfig);
+    // Met when it is heard.
+    answer.catch(() => {});
+    return () => answer;
   }
 
-  /** Sends what waits and these statements; returns the results of these. */
-  async #send(texts: readonly string[]): Promise<pg.QueryArrayResult<unknown[]>[]> {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const text = [...waiting.map((before) => before.text), ...texts].join(';\n');
-    const answer: pg.QueryArrayResult<unknown[]> | pg.QueryArrayResult<unknown[]>[] =
-      await this.#client.query({ text, rowMode: 'array' });
-    const results = Array.isArray(answer) ? answer : [answer];
-    for (const [index, { check }] of waiting.entries()) check?.(results[index]!.rows);
-    return results.slice(waiting.length);
+  #leave(answer: Promise<unknown>): void {
+    answer.catch(() => {});
+    this.#unheard.push(answer);
+  }
+
+  /** Waits for all that was sent. @throws what failed first: the others only say that something did. */
+  async #heard<Values extends readonly unknown[]>(
+    ...answers: { [Index in keyof Values]: Promise<Values[Index]> }
+  ): Promise<Values[number][]> {
+    const unheard = this.#unheard;
+    this.#unheard = [];
+    const outcomes = await Promise.allSettled([...unheard, ...answers]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    this.#isChecked = true;
+    return outcomes
+      .slice(unheard.length)
+      .map((outcome) => (outcome as PromiseFulfilledResult<Values[number]>).value);
   }
 }
 
-const COMMIT = 'commit';
-
-function assertCommitted([result]: readonly pg.QueryArrayResult[]): void {
+function assertCommitted(result: pg.QueryResult | undefined): void {
   if (result?.command !== 'COMMIT') {
     throw new ChargebackError('CB_INTERNAL', 'the transaction was not committed');
   }
-}
-
-/** Null when one of them cannot be sent with others. */
-function textsOf(queries: readonly Query<unknown>[]): string[] | null {
-  const texts: string[] = [];
-  for (const query of queries) {
-    const { sql, parameters } = compiled(query);
-    const text = inlined(sql, parameters);
-    if (text === null) return null;
-    texts.push(text);
-  }
-  return texts;
-}
-
-function objectsOf({ fields, rows }: pg.QueryArrayResult<unknown[]>): Record<string, unknown>[] {
-  return rows.map((row) => {
-    const made: Record<string, unknown> = {};
-    for (let index = 0; index < fields.length; index += 1) made[fields[index]!.name] = row[index];
-    return made;
-  });
 }
