@@ -29,7 +29,7 @@ function emission(mark: string, emitter = 'csv'): EmissionRecord {
   };
 }
 
-describe.skipIf(!postgresRuns())('a text that is sent to PostgreSQL within a statement', () => {
+describe.skipIf(!postgresRuns())('a text in PostgreSQL', () => {
   it('comes back as it was, whatever is in it', async () => {
     const { url } = await createTestSchema();
     await using store = await openStore(optionsIn('/', { connectionString: url }));
