@@ -16,6 +16,8 @@ import { saveDay, totalsOf, YEAR } from './days.ts';
 import { optionsIn } from './temporary-store.ts';
 
 const COMMIT = Buffer.from('commit\0');
+/** What the server says of it. */
+const COMMITTED = Buffer.from('COMMIT\0');
 const COPY_FACTS = Buffer.from('copy chargeback_facts');
 const COPY_DATA = 'd'.codePointAt(0)!;
 
@@ -25,8 +27,8 @@ class Cable implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   /** Sees what the program sends; true cuts. */
   cutBefore: (sent: Buffer) => boolean = () => false;
-  /** Cuts once the server has the data, before its answer comes back. */
-  cutAfter: (sent: Buffer) => boolean = () => false;
+  /** Sees what the program sends; true cuts when the server has committed, before the program hears of it. */
+  cutCommitted: (sent: Buffer) => boolean = () => false;
 
   constructor(port: number) {
     this.#server = createServer((program) => {
@@ -42,14 +44,14 @@ class Cable implements AsyncDisposable {
         });
       }
       server.on('data', (data: Buffer) => {
-        if (deaf) {
+        if (deaf && data.includes(COMMITTED)) {
           program.destroy();
           server.destroy();
         } else program.write(data);
       });
       program.on('data', (data: Buffer) => {
         if (this.cutBefore(data)) return void program.destroy();
-        if (this.cutAfter(data)) deaf = true;
+        if (this.cutCommitted(data)) deaf = true;
         server.write(data);
       });
     });
@@ -130,9 +132,9 @@ describe.skipIf(!postgresRuns())('a PostgreSQL server that goes away', () => {
 
   it('while the answer to COMMIT is on its way doubles nothing when the day is written again', async () => {
     await onCable(async (store, cable) => {
-      cable.cutAfter = onceRowsAreCopied((data) => data.includes(COMMIT));
+      cable.cutCommitted = onceRowsAreCopied((data) => data.includes(COMMIT));
       expect(await codeOf(saveDay(store, '2026-02-01', MANY))).toBe('CB_STORAGE_UNREACHABLE');
-      cable.cutAfter = () => false;
+      cable.cutCommitted = () => false;
       await isWhole(store, 2n);
       await saveDay(store, '2026-02-01', MANY);
       await isWhole(store, 2n);

@@ -2,12 +2,8 @@ import type { BillingLineItem, IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import {
   assertDistinctLines,
-  type BilledLine,
-  billedLinesOf,
-  billedLinesQuery,
   deleteUnusedKeysQuery,
   LINE_COLUMNS,
-  lineKeysQuery,
   lineResourcesQuery,
   linesOf,
   linesQuery,
@@ -21,16 +17,12 @@ import type { PostgresDatabase } from './postgres-database.ts';
  * Replaces the bill of a day. A line that was there keeps its key. Keys of withdrawn lines stay as long as
  * there are rows that refer to them. Inside a write transaction that holds the day.
  */
-export async function replaceLines(
-  target: Target,
-  day: DayNumber,
-  lines: readonly BillingLineItem[],
-): Promise<void> {
-  const { session, build } = target;
+export async function replaceLines(target: Target, { day, lines, keys: stored }: LinesWrite): Promise<void> {
+  const { session } = target;
   assertDistinctLines(day, lines);
-  const stored = await session.all(lineKeysQuery(build, day));
   const keys = new Map(stored.map(({ line_id, line_key }) => [line_id, line_key]));
-  await session.execute('delete from billing_lines where day = $1', [day]);
+  // No line is billed without a key.
+  if (stored.length > 0) await session.execute('delete from billing_lines where day = $1', [day]);
   const added = lines.flatMap(({ lineId }) => (keys.has(lineId) ? [] : [lineId]));
   if (added.length > 0) {
     const made = await session.arrays<[string, number]>(
@@ -41,11 +33,18 @@ export async function replaceLines(
   }
   const rows = lines.map((line) => lineValues(day, { lineKey: keys.get(line.lineId)!, line }));
   if (rows.length > 0) await session.copy(`billing_lines (${LINE_COLUMNS.join(', ')})`, copyText(rows));
-  await deleteUnusedKeys(target, day);
+  if (stored.length > 0) await deleteUnusedKeys(target, day);
+}
+
+interface LinesWrite {
+  readonly day: DayNumber;
+  readonly lines: readonly BillingLineItem[];
+  /** Of the lines that were billed or calculated before. */
+  readonly keys: readonly { readonly line_id: string; readonly line_key: number }[];
 }
 
 export async function deleteUnusedKeys({ session, build }: Target, day: DayNumber): Promise<void> {
-  await session.run(deleteUnusedKeysQuery(build, day));
+  await session.later(deleteUnusedKeysQuery(build, day));
 }
 
 export async function lineResources(database: PostgresDatabase, date: IsoDate): Promise<string[]> {
@@ -54,18 +53,6 @@ export async function lineResources(database: PostgresDatabase, date: IsoDate): 
 }
 
 /** The stored bill of a day, sorted by line id. */
-export async function loadLines({ session, build }: Target, day: DayNumber): Promise<BillingLineItem[]> {
-  return linesOf(await session.all(linesQuery(build, day)));
-}
-
-/** The stored bill of a day as its rows need it, by line id. */
-export async function loadBilledLines(
-  { session, build }: Target,
-  day: DayNumber,
-): Promise<Map<string, BilledLine>> {
-  return billedLinesOf(await session.all(billedLinesQuery(build, day)));
-}
-
 export async function loadBill(database: PostgresDatabase, date: IsoDate): Promise<BillingLineItem[]> {
   return linesOf(await database.all(linesQuery(database.build, dayNumberOf(date))));
 }

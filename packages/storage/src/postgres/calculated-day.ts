@@ -1,6 +1,6 @@
 import { ChargebackError } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
-import type { BilledLine } from '../queries/billing-lines.ts';
+import { type BilledLine, billedLinesOf, billedLinesQuery } from '../queries/billing-lines.ts';
 import {
   assertConserved,
   assertSameLines,
@@ -9,10 +9,11 @@ import {
   PORTION_COLUMNS,
   portionValues,
 } from '../queries/calculated-day.ts';
-import { markCalculatedQuery } from '../queries/date-states.ts';
+import { dateStateQuery, markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
-import { deleteUnusedKeys, loadBilledLines } from './billing-lines.ts';
+import { deleteUnusedKeys } from './billing-lines.ts';
+import { BinaryRows } from './binary-rows.ts';
 import { copyText, pieces } from './copy-text.ts';
 import { dateStateRow, type Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
@@ -44,7 +45,7 @@ export async function saveCalculatedDay(
   const day = dayNumberOf(calculated.date);
   const { build } = database;
   for (let saved = false; !saved;) {
-    const bill = await database.read((session) => loadBill({ session, build }, day, calculated));
+    const bill = await loadBill(database, day, calculated);
     const lines = linesOf(bill, calculated);
     const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
     const ids = await dimensions.ensure(portions);
@@ -63,12 +64,20 @@ interface Bill {
   readonly lines: ReadonlyMap<string, BilledLine>;
 }
 
-async function loadBill(target: Target, day: DayNumber, calculated: CalculatedDay): Promise<Bill> {
-  const state = await dateStateRow(target, day);
+async function loadBill(
+  database: PostgresDatabase,
+  day: DayNumber,
+  calculated: CalculatedDay,
+): Promise<Bill> {
+  const { build } = database;
+  const [[state], rows] = await database.readTogether(
+    dateStateQuery(build, day),
+    billedLinesQuery(build, day),
+  );
   if (!state) {
     throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
   }
-  const lines = await loadBilledLines(target, day);
+  const lines = billedLinesOf(rows);
   assertSameLines(calculated, lines);
   return { linesDigest: state.lines_digest, lines };
 }
@@ -126,8 +135,9 @@ async function replaceResults(
   const previous = await dateStateRow(target, day);
   if (previous?.lines_digest !== linesDigest) return false;
   const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
-  // Before the first calculation there is nothing to replace.
-  if (previous.calculation_id !== null) await deleteResults(target, day);
+  // Before the first calculation there is nothing to replace: neither results, nor tries, nor keys of lines that are gone.
+  const replaces = previous.calculation_id !== null;
+  if (replaces) await deleteResults(target, day);
   const totals = new DayTotals(day, names);
   await session.copy(
     `calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})`,
@@ -138,20 +148,20 @@ async function replaceResults(
     `line_portions (${PORTION_COLUMNS.join(', ')})`,
     copyText(portions.map(({ lineKey, index, portion }) => portionValues(lineKey, index, portion))),
   );
-  await session.copy(
+  await session.copyBinary(
     'chargeback_facts (day, line_key, portion_index, dimension_id, amount, ratio)',
-    pieces(factText(day, portions, totals)),
+    factRows(day, portions, totals),
   );
   await session.copy(IDENTITY_TOTALS, pieces(totals.identityText()));
   await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
-  await saveAttempts(target, day, calculated);
-  await deleteUnusedKeys(target, day);
+  await saveAttempts(target, { day, calculated, replaces });
+  if (replaces) await deleteUnusedKeys(target, day);
   await replaceProblems(target, {
     stage: 'calculate',
     dates: [calculated.date],
     problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
   });
-  await session.run(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
+  await session.later(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
   if (before) await saveRevision(target, { day, calculated, before });
   return true;
 }
@@ -166,39 +176,30 @@ async function deleteResults({ session }: Target, day: DayNumber): Promise<void>
     `delete from line_attempts where day = $1 and line_id not in (
        select line_id from line_keys join billing_lines using (line_key) where line_keys.day = $1)`,
   ]) {
-    await session.execute(statement, [day]);
+    await session.later({ sql: statement, parameters: [day] });
   }
 }
 
 /** Rows for `COPY`. Rows of a portion that agree in every dimension are added. */
-function* factText(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<string> {
+function* factRows(day: DayNumber, portions: readonly FactPortion[], totals: DayTotals): Generator<Buffer> {
+  const rows = new BinaryRows(6);
+  yield rows.start;
   for (const { lineKey, index, line, portion, dimensions } of portions) {
     const columns = hasRepeats(portion) ? withoutRepeats(portion) : portion;
     totals.add(columns, dimensions.groupId, line.totalCost.currency);
-    const count = columns.identityIds.length;
-    for (let first = 0; first < count; first += ROWS_PER_TEXT) {
-      const rows = { first, end: Math.min(first + ROWS_PER_TEXT, count) };
-      yield textOfRows(`${day}\t${lineKey}\t${index}\t`, { columns, ids: dimensions.ids, ...rows });
+    const { identityIds, units, ratios } = columns;
+    for (let row = 0; row < identityIds.length; row += 1) {
+      rows.startRow();
+      rows.integer(day);
+      rows.integer(lineKey);
+      rows.integer(index);
+      rows.integer(dimensions.ids.get(identityIds[row]!)!);
+      rows.bigint(units[row]!);
+      rows.real(ratios[row]!);
+      if (rows.isFull) yield rows.take();
     }
   }
-}
-
-const ROWS_PER_TEXT = 500;
-
-interface RowsOfText {
-  readonly columns: Columns;
-  readonly ids: ReadonlyMap<string, number>;
-  readonly first: number;
-  readonly end: number;
-}
-
-function textOfRows(key: string, { columns, ids, first, end }: RowsOfText): string {
-  const { identityIds, units, ratios } = columns;
-  let text = '';
-  for (let row = first; row < end; row += 1) {
-    text += `${key}${ids.get(identityIds[row]!)!}\t${units[row]!}\t${ratios[row]!}\n`;
-  }
-  return text;
+  yield rows.end();
 }
 
 type Columns = Pick<CalculatedPortion, 'identityIds' | 'units' | 'ratios'>;
@@ -232,17 +233,25 @@ function withoutRepeats({ identityIds, units, ratios }: Columns): Columns {
   };
 }
 
+interface AttemptsWrite {
+  readonly day: DayNumber;
+  readonly calculated: CalculatedDay;
+  /** Whether there may be tries of before. */
+  readonly replaces: boolean;
+}
+
 /** The instant is that of the last try that counted. */
 async function saveAttempts(
   { session }: Target,
-  day: DayNumber,
-  { lines, calculatedAt }: CalculatedDay,
+  { day, calculated: { lines, calculatedAt }, replaces }: AttemptsWrite,
 ): Promise<void> {
-  const done = lines.filter(({ attempts }) => attempts === 0);
-  await session.execute('delete from line_attempts where day = $1 and line_id = any($2::text[])', [
-    day,
-    done.map(({ lineId }) => lineId),
-  ]);
+  if (replaces) {
+    const done = lines.filter(({ attempts }) => attempts === 0);
+    await session.execute('delete from line_attempts where day = $1 and line_id = any($2::text[])', [
+      day,
+      done.map(({ lineId }) => lineId),
+    ]);
+  }
   const tried = lines.filter(({ attempts }) => attempts > 0);
   if (tried.length === 0) return;
   await session.execute(

@@ -24,6 +24,8 @@ export function createPool(location: PostgresLocation): pg.Pool {
     keepAliveInitialDelayMillis: KEEP_ALIVE_MILLISECONDS,
     max: location.poolSize,
     allowExitOnIdle: true,
+    // Statements are sent without waiting for those before (postgres-session.ts).
+    pipeline: true,
     types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
     // The types of pg say void; a promise is waited for.
     onConnect: (client) => client.query(sessionSettings(location)) as unknown as undefined,

@@ -39,6 +39,19 @@ interface Group extends DimensionIds {
   loaded: boolean;
 }
 
+/** A dimension to make. */
+interface Pair {
+  readonly group: Group;
+  readonly name: string;
+  readonly nameId: number;
+}
+
+interface DimensionRow {
+  readonly group_id: number;
+  readonly name_id: number;
+  readonly dimension_id: number;
+}
+
 /**
  * Ids of dimensions. As names, they are made outside of the transaction that needs them.
  */
@@ -125,22 +138,30 @@ export class Dimensions {
     for (const chunk of chunked(pairs)) await this.#makeChunk(chunk);
   }
 
-  async #makeChunk(pairs: readonly { group: Group; name: string; nameId: number }[]): Promise<void> {
+  async #makeChunk(pairs: readonly Pair[]): Promise<void> {
     const groupIds = pairs.map(({ group }) => group.groupId);
     const nameIds = pairs.map(({ nameId }) => nameId);
     const arrays = sql`unnest(${groupIds}::bigint[], ${nameIds}::bigint[])`;
     const { build } = this.#database;
-    const insert = sql`insert into dimensions (group_id, name_id) select * from ${arrays} on conflict do nothing`;
-    await this.#database.write(insert.compile(build));
-    const select = sql<{ group_id: number; name_id: number; dimension_id: number }>`
+    const insert = sql<DimensionRow>`insert into dimensions (group_id, name_id) select * from ${arrays}
+      on conflict do nothing returning group_id, name_id, dimension_id`;
+    const made = await this.#database.write(insert.compile(build));
+    this.#remember(pairs, made);
+    if (made.length === pairs.length) return;
+    // What another process made in between.
+    const select = sql<DimensionRow>`
       select group_id, name_id, dimension_id from dimensions
       join ${arrays} as wanted (group_id, name_id) using (group_id, name_id)`;
+    this.#remember(pairs, await this.#database.all(select.compile(build)));
+  }
+
+  #remember(pairs: readonly Pair[], rows: readonly DimensionRow[]): void {
     const groups = new Map(pairs.map(({ group }) => [group.groupId, group]));
     const names = new Map(pairs.map(({ nameId, name }) => [nameId, name]));
-    for (const { group_id, name_id, dimension_id } of await this.#database.all(select.compile(build))) {
+    for (const { group_id, name_id, dimension_id } of rows) {
       groups.get(group_id)!.ids.set(names.get(name_id)!, dimension_id);
-      this.#cached += 1;
     }
+    this.#cached += rows.length;
   }
 
   #forget(): void {

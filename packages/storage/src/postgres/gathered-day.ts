@@ -2,17 +2,25 @@ import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
-import { dateStateOf, gatheredState, saveDateStateQuery, withUsage } from '../queries/date-states.ts';
+import { lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
+import {
+  dateStateOf,
+  dateStateQuery,
+  gatheredState,
+  saveDateStateQuery,
+  withUsage,
+} from '../queries/date-states.ts';
+import { coverageQuery, usageDigestsQuery } from '../queries/usage.ts';
 import type { DateState, DayUsage, GatheredDay, StoredDay, StoredUsage } from '../store.ts';
-import { loadLines, replaceLines } from './billing-lines.ts';
-import { dateStateRow, type Target } from './date-states.ts';
+import { replaceLines } from './billing-lines.ts';
+import type { Target } from './date-states.ts';
 import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { replaceProblems } from './problems.ts';
 import { observeInside } from './save-inventory.ts';
-import { loadUsage, namesIn, saveUsage, usageDigests, usageOf } from './usage.ts';
+import { type DayOfUsage, namesIn, saveUsage, usageColumnsQuery, usageOf } from './usage.ts';
 
 export interface GatherTarget {
   readonly database: PostgresDatabase;
@@ -45,12 +53,16 @@ interface Gathering {
 async function saveInside(target: Target, { day, gathered, names }: Gathering): Promise<DateState> {
   const { session, build } = target;
   await lock(session, { day });
-  const before = await dateStateRow(target, day);
+  const [[before], stored, keys] = await session.together(
+    dateStateQuery(build, day),
+    usageDigestsQuery(build, day),
+    lineKeysQuery(build, day),
+  );
   const lines = linesDigest(gathered.lines);
-  if (lines !== before?.lines_digest) await replaceLines(target, day, gathered.lines);
-  const inputs = dayDigest(lines, await writeUsage(target, names, gathered));
+  if (lines !== before?.lines_digest) await replaceLines(target, { day, lines: gathered.lines, keys });
+  const inputs = dayDigest(lines, await writeUsage(target, names, { ...gathered, stored }));
   const row = gatheredState(before, gathered, { day, linesDigest: lines, inputDigest: inputs });
-  await session.run(saveDateStateQuery(build, row));
+  await session.later(saveDateStateQuery(build, row));
   return dateStateOf(row);
 }
 
@@ -66,28 +78,30 @@ export async function saveUsageAlone(
     database.held(async (session) => {
       await lock(session, { day });
       const target = { session, build };
-      const digests = await writeUsage(target, names, usage);
-      const before = await dateStateRow(target, day);
+      const [[before], stored] = await session.together(
+        dateStateQuery(build, day),
+        usageDigestsQuery(build, day),
+      );
+      const digests = await writeUsage(target, names, { ...usage, stored });
       if (!before) return;
       const row = withUsage(before, dayDigest(before.lines_digest, digests));
-      await session.run(saveDateStateQuery(build, row));
+      await session.later(saveDateStateQuery(build, row));
     }),
   );
 }
+
+/** With the digest of each stored query. */
+type UsageWrite = DayUsage & Pick<DayOfUsage, 'stored'>;
 
 /** Returns the digest of each query of the day, stored before or now. */
 async function writeUsage(
   target: Target,
   names: Names,
-  { date, usage, observed, problems }: DayUsage,
+  { date, usage, observed, problems, stored }: UsageWrite,
 ): Promise<Map<string, string>> {
   const day = dayNumberOf(date);
   if (observed) await observeInside(target, observed, startOfDay(date));
-  const digests = await usageDigests(target, day);
-  for (const query of usage) {
-    const stored = digests.get(query.queryKey);
-    digests.set(query.queryKey, await saveUsage(target, names, { day, usage: query, stored }));
-  }
+  const digests = await saveUsage(target, names, { day, usage, stored });
   if (problems) await replaceProblems(target, { stage: 'gather', dates: [date], problems });
   return digests;
 }
@@ -99,21 +113,19 @@ export async function loadDay(
 ): Promise<StoredDay | undefined> {
   const day = dayNumberOf(date);
   const { build } = database;
-  const loaded = await database.read(async (session) => {
-    const target = { session, build };
-    if (!(await dateStateRow(target, day))) return undefined;
-    return {
-      lines: await loadLines(target, day),
-      usage: await loadUsage(target, day),
-      attempts: await session.all(attemptsQuery(build, day)),
-    };
-  });
-  if (!loaded) return undefined;
+  const [[state], lines, coverage, columns, attempts] = await database.readTogether(
+    dateStateQuery(build, day),
+    linesQuery(build, day),
+    coverageQuery(build, day),
+    usageColumnsQuery(build, day),
+    attemptsQuery(build, day),
+  );
+  if (!state) return undefined;
   return {
     date,
-    lines: loaded.lines,
-    usage: await usageOf(names, loaded.usage),
-    attempts: attemptsOf(loaded.attempts),
+    lines: linesOf(lines),
+    usage: await usageOf(names, { coverage, columns }),
+    attempts: attemptsOf(attempts),
   };
 }
 
@@ -123,6 +135,10 @@ export async function loadDayUsage(
   date: IsoDate,
 ): Promise<ReadonlyMap<string, StoredUsage>> {
   const { build } = database;
-  const loaded = await database.read((session) => loadUsage({ session, build }, dayNumberOf(date)));
-  return usageOf(names, loaded);
+  const day = dayNumberOf(date);
+  const [coverage, columns] = await database.readTogether(
+    coverageQuery(build, day),
+    usageColumnsQuery(build, day),
+  );
+  return usageOf(names, { coverage, columns });
 }

@@ -10,7 +10,8 @@ export async function inspectPostgres(location: PostgresLocation): Promise<Inspe
   const place = describeLocation(location);
   const database = new PostgresDatabase(createPool(location), place);
   try {
-    return await database.read(async ({ client }) => {
+    return await database.read(async (session) => {
+      const client = await session.bare();
       const executed = await executedMigrations(client, location.schema, place);
       const owner = executed.length === 0 ? undefined : await storedOwner(client);
       return { executed, owner: owner ? { ecosystem: owner.ecosystem, tenantId: owner.tenant_id } : null };

@@ -12,24 +12,22 @@ import {
 import type { Lifetimes } from '../store.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 
-export function loadInventory(database: PostgresDatabase, window: Window): Promise<Inventory> {
+export async function loadInventory(database: PostgresDatabase, window: Window): Promise<Inventory> {
   const { build } = database;
-  return database.read(async (session) =>
-    inventoryOf(
-      await session.all(resourcesQuery(build, window)),
-      await session.all(identitiesQuery(build, window)),
-    ),
+  const [resources, identities] = await database.readTogether(
+    resourcesQuery(build, window),
+    identitiesQuery(build, window),
   );
+  return inventoryOf(resources, identities);
 }
 
-export function loadLifetimes(database: PostgresDatabase, window: Window): Promise<Lifetimes> {
+export async function loadLifetimes(database: PostgresDatabase, window: Window): Promise<Lifetimes> {
   const { build } = database;
-  return database.read(async (session) =>
-    lifetimesOf(
-      await session.all(allResourcesQuery(build)),
-      await session.all(identitiesQuery(build, window)),
-    ),
+  const [resources, identities] = await database.readTogether(
+    allResourcesQuery(build),
+    identitiesQuery(build, window),
   );
+  return lifetimesOf(resources, identities);
 }
 
 export function loadIdentities(

@@ -41,13 +41,17 @@ export async function acquireLease(database: PostgresDatabase, request: LeaseReq
  * @throws {ChargebackError} `CB_STORAGE_LEASE`.
  */
 export async function renewLease(database: PostgresDatabase, now: Date): Promise<void> {
-  const { build, holder, leaseSeconds: seconds } = database;
+  const { build, holder, leaseSeconds } = database;
   if (holder === null) return;
-  await database.transaction(async (session) => {
-    const current = leaseOf(await session.first(leaseQuery(build).forUpdate()));
-    assertHolder(current?.holder, holder, database.place);
-    await session.run(saveLeaseQuery(build, current, { holder, now, seconds }));
-  });
+  const renewed = await database.write(
+    build
+      .updateTable('leases')
+      .set({ expires_at: now.getTime() + leaseSeconds * 1000 })
+      .where('id', '=', 1)
+      .where('holder', '=', holder)
+      .returning('holder'),
+  );
+  assertHolder(renewed[0]?.holder, holder, database.place);
 }
 
 export async function releaseLease(database: PostgresDatabase, holder: string): Promise<void> {

@@ -16,11 +16,14 @@ const RESOURCES = {
 
 export type Lockable = keyof typeof RESOURCES | { readonly day: number };
 
-/** Waits for the lock and holds it until the transaction ends. Locks of other schemas are others. */
+/**
+ * Takes the lock before the next statement, waiting for it, and holds it until the transaction ends. Locks of other
+ * schemas are others.
+ */
 export async function lock(session: PostgresSession, what: Lockable): Promise<void> {
   const key = typeof what === 'string' ? RESOURCES[what] : what.day;
-  await session.execute(
-    `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), $1)`,
-    [key],
-  );
+  await session.later({
+    sql: `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), $1)`,
+    parameters: [key],
+  });
 }

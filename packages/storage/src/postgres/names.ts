@@ -34,9 +34,12 @@ export class Names {
       const absent = chunk.filter((name) => !this.#ids.has(name));
       if (absent.length === 0) continue;
       // In one order everywhere, so that two processes wait for each other and never in a circle.
-      const insert = sql`insert into names (name) select unnest(${absent}::text[]) on conflict do nothing`;
-      await this.#database.write(insert.compile(this.#database.build));
-      await this.#load(sql`name = any(${absent}::text[])`);
+      const insert = sql<NameRow>`insert into names (name) select unnest(${absent}::text[])
+        on conflict do nothing returning name_id, name`;
+      this.#remember(await this.#database.write(insert.compile(this.#database.build)));
+      // What another process made in between.
+      const others = absent.filter((name) => !this.#ids.has(name));
+      if (others.length > 0) await this.#load(sql`name = any(${others}::text[])`);
     }
   }
 
@@ -59,7 +62,11 @@ export class Names {
 
   async #load(condition: ReturnType<typeof sql>): Promise<void> {
     const query = sql<NameRow>`select name_id, name from names where ${condition}`;
-    for (const { name_id, name } of await this.#database.all(query.compile(this.#database.build))) {
+    this.#remember(await this.#database.all(query.compile(this.#database.build)));
+  }
+
+  #remember(rows: readonly NameRow[]): void {
+    for (const { name_id, name } of rows) {
       this.#ids.set(name, name_id);
       this.#names.set(name_id, name);
     }

@@ -19,14 +19,16 @@ export async function openPostgres(
   const database = new PostgresDatabase(createPool(location), place);
   try {
     const opened: OpenedSchema = { schema: location.schema, owner, known, place };
-    const ready = await database.read(async ({ client }) => {
+    const ready = await database.read(async (session) => {
+      const client = await session.bare();
       await assertServer(client, place);
       return isReady(client, opened);
     });
     if (!ready) {
       await database.transaction(async (session) => {
         await lock(session, 'schema');
-        if (!(await isReady(session.client, opened))) await migrate(session.client, opened);
+        const client = await session.bare();
+        if (!(await isReady(client, opened))) await migrate(client, opened);
       });
     }
     return database;

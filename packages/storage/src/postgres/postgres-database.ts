@@ -1,9 +1,9 @@
-import { ChargebackError, type ErrorCode } from '@chargeback/plugin-api';
+import type { ErrorCode } from '@chargeback/plugin-api';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
 import { assertLease } from './assert-lease.ts';
-import { all, PostgresSession, type Query } from './postgres-session.ts';
+import { all, type Answers, PostgresSession, type Queries, type Query } from './postgres-session.ts';
 import { isLostConnection, storageError } from './storage-error.ts';
 
 const READ = 'begin isolation level repeatable read read only';
@@ -60,14 +60,24 @@ export class PostgresDatabase {
     }
   }
 
+  /** Rows as arrays, of one query that is read alone. */
+  async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      const { rows } = await this.#pool.query({ text, values: [...values], rowMode: 'array' });
+      return rows as unknown as Row[];
+    } catch (error) {
+      throw this.#coded(error, 'CB_STORAGE_OPEN');
+    }
+  }
+
   async first<Row>(query: Query<Row>): Promise<Row | undefined> {
     return (await this.all(query))[0];
   }
 
-  /** One statement that is a transaction of its own. */
-  async write(query: Query<unknown>): Promise<void> {
+  /** One statement that is a transaction of its own; returns the rows that it tells of. */
+  async write<Row>(query: Query<Row>): Promise<Row[]> {
     try {
-      await all(this.#pool, query);
+      return await all(this.#pool, query);
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_WRITE');
     }
@@ -76,6 +86,11 @@ export class PostgresDatabase {
   /** Several reads of one state of the database. */
   async read<Result>(work: (session: PostgresSession) => Promise<Result>): Promise<Result> {
     return this.#transaction(READ, 'CB_STORAGE_OPEN', work);
+  }
+
+  /** Queries that are known beforehand, of one state of the database, in one go. */
+  async readTogether<Rows extends readonly unknown[]>(...queries: Queries<Rows>): Promise<Answers<Rows>> {
+    return this.read((session) => session.lastly<Rows>(...queries));
   }
 
   /**
@@ -103,10 +118,9 @@ export class PostgresDatabase {
     try {
       client = await this.#pool.connect();
       client.on('error', ignore);
-      await client.query(begin);
-      const result = await work(new PostgresSession(client));
-      const { command } = await client.query('commit');
-      if (command !== 'COMMIT') throw new ChargebackError('CB_INTERNAL', 'the transaction was not committed');
+      const session = new PostgresSession(client, begin);
+      const result = await work(session);
+      await session.commit();
       client.off('error', ignore);
       client.release();
       return result;

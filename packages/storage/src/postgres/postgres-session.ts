@@ -1,10 +1,16 @@
 import { once } from 'node:events';
+import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
+
+/** Queries by the rows they give. */
+export type Queries<Rows extends readonly unknown[]> = { readonly [Index in keyof Rows]: Query<Rows[Index]> };
+/** Their answers. */
+export type Answers<Rows extends readonly unknown[]> = { [Index in keyof Rows]: Rows[Index][] };
 
 /** What can run a statement: a session, or the pool that lends one. */
 export interface Queryable {
@@ -13,23 +19,93 @@ export interface Queryable {
 }
 
 export async function all<Row>(target: Queryable, query: Query<Row>): Promise<Row[]> {
-  const { sql, parameters } = 'compile' in query ? query.compile() : query;
-  const { rows } = await target.query({ text: sql, values: [...parameters] });
+  const { rows } = await target.query(configOf(query));
   return rows as Row[];
 }
 
-/** One session, inside a transaction. */
-export class PostgresSession {
-  /** For statements of the schema; everything else has a method here. */
-  readonly client: pg.ClientBase;
+/** SQL with its parameters. */
+interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
 
-  constructor(client: pg.ClientBase) {
-    this.client = client;
+function configOf(query: Query<unknown> | Statement | string): pg.QueryConfig {
+  if (typeof query === 'string') return { text: query };
+  const { sql, parameters } = 'compile' in query ? query.compile() : query;
+  return { text: sql, values: [...parameters] };
+}
+
+/** Sent before it is known that there is a transaction: without one they change nothing. */
+const HARMLESS = /^\s*(?:select|commit)\b/;
+const COMMIT = 'commit';
+
+/**
+ * One session, inside a transaction. Every statement takes its way to the server and back, so statements are sent
+ * without waiting for those before: they run in the order in which they were given, each sees what was committed
+ * before it, and those behind one that fails are not run.
+ */
+export class PostgresSession {
+  readonly #client: pg.ClientBase;
+  readonly #begun: Promise<unknown>;
+  /** Answers that nobody has waited for, in order. */
+  #unheard: Promise<unknown>[] = [];
+  #isChecked = true;
+  #isOver = false;
+
+  constructor(client: pg.ClientBase, begin: string) {
+    this.#client = client;
+    this.#begun = client.query(begin);
+    this.#leave(this.#begun);
+  }
+
+  /** For statements of the schema; everything else has a method here. */
+  async bare(): Promise<pg.ClientBase> {
+    await this.#heard();
+    return this.#client;
+  }
+
+  /**
+   * Sends a statement that nobody waits for: one behind it, or the end, tells its error. With a `check` the transaction
+   * is not committed before its rows, as arrays, were looked at.
+   */
+  async later(
+    query: Query<unknown> | Statement | string,
+    check?: (rows: readonly unknown[][]) => void,
+  ): Promise<void> {
+    const answer = await this.#send({ ...configOf(query), rowMode: 'array' });
+    if (!check) return this.#leave(answer());
+    this.#isChecked = false;
+    this.#leave(answer().then(({ rows }) => check(rows as unknown as unknown[][])));
+  }
+
+  /** Several queries at once. Rows as {@link all} gives them. */
+  async together<Rows extends readonly unknown[]>(...queries: Queries<Rows>): Promise<Answers<Rows>> {
+    return this.#heard(...(await this.#ask(queries))) as unknown as Promise<Answers<Rows>>;
+  }
+
+  /** Several queries at once, and the end of a transaction that only reads. */
+  async lastly<Rows extends readonly unknown[]>(...queries: Queries<Rows>): Promise<Answers<Rows>> {
+    const asked = await this.#ask(queries);
+    this.#isOver = true;
+    const committed = await this.#send({ text: COMMIT });
+    const answers = await this.#heard(...asked, committed());
+    assertCommitted(answers.pop() as pg.QueryResult);
+    return answers as unknown as Answers<Rows>;
+  }
+
+  /** Ends the transaction, once. */
+  async commit(): Promise<void> {
+    if (this.#isOver) return;
+    if (!this.#isChecked) await this.#heard();
+    const committed = await this.#send({ text: COMMIT });
+    const [result] = await this.#heard(committed());
+    assertCommitted(result);
   }
 
   /** Rows of a query. 64-bit integers come as numbers: amounts must be cast to text in the query. */
   async all<Row>(query: Query<Row>): Promise<Row[]> {
-    return all(this.client, query);
+    const [rows] = await this.#heard(...(await this.#ask([query])));
+    return rows as Row[];
   }
 
   async first<Row>(query: Query<Row>): Promise<Row | undefined> {
@@ -41,13 +117,15 @@ export class PostgresSession {
   }
 
   async execute(text: string, values: readonly unknown[] = []): Promise<void> {
-    await this.client.query({ text, values: [...values] });
+    const answer = await this.#send({ text, values: [...values] });
+    await this.#heard(answer());
   }
 
   /** Rows as arrays, for results that are large. */
   async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const { rows } = await this.client.query({ text, values: [...values], rowMode: 'array' });
-    return rows as unknown as Row[];
+    const answer = await this.#send({ text, values: [...values], rowMode: 'array' });
+    const [result] = await this.#heard(answer());
+    return result!.rows as Row[];
   }
 
   /**
@@ -55,7 +133,27 @@ export class PostgresSession {
    * @param target table and columns: `names (name_id, name)`.
    */
   async copy(target: string, pieces: Iterable<string>): Promise<void> {
-    const stream = this.client.query(copyFrom(`copy ${target} from stdin`));
+    await this.#copy(`copy ${target} from stdin`, pieces);
+  }
+
+  /** The same in the binary format (`binary-rows.ts`). */
+  async copyBinary(target: string, pieces: Iterable<Buffer>): Promise<void> {
+    await this.#copy(`copy ${target} from stdin (format binary)`, pieces);
+  }
+
+  async #copy(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
+    await this.#heard();
+    // Rows are sent while the server works on the statement: nothing else may be under way.
+    Object.assign(this.#client, { pipeline: false });
+    try {
+      await this.#copyPieces(text, pieces);
+    } finally {
+      Object.assign(this.#client, { pipeline: true });
+    }
+  }
+
+  async #copyPieces(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
+    const stream = this.#client.query(copyFrom(text));
     const ended = once(stream, 'finish');
     // Looked at below; a failure in between must not count as unhandled.
     ended.catch(() => {});
@@ -69,5 +167,49 @@ export class PostgresSession {
     }
     stream.end();
     await ended;
+  }
+
+  /** The rows of queries that were sent. */
+  async #ask(queries: readonly Query<unknown>[]): Promise<Promise<unknown[]>[]> {
+    const rows: Promise<unknown[]>[] = [];
+    for (const query of queries) {
+      const answer = await this.#send(configOf(query));
+      rows.push(answer().then((result) => result.rows));
+    }
+    return rows;
+  }
+
+  /** Sends a statement. What it returns gives the answer: a promise by itself would be waited for. */
+  async #send(config: pg.QueryConfig | pg.QueryArrayConfig): Promise<() => Promise<pg.QueryResult>> {
+    if (!HARMLESS.test(config.text)) await this.#begun;
+    const answer = this.#client.query(config as pg.QueryConfig);
+    // Met when it is heard.
+    answer.catch(() => {});
+    return () => answer;
+  }
+
+  #leave(answer: Promise<unknown>): void {
+    answer.catch(() => {});
+    this.#unheard.push(answer);
+  }
+
+  /** Waits for all that was sent. @throws what failed first: the others only say that something did. */
+  async #heard<Values extends readonly unknown[]>(
+    ...answers: { [Index in keyof Values]: Promise<Values[Index]> }
+  ): Promise<Values[number][]> {
+    const unheard = this.#unheard;
+    this.#unheard = [];
+    const outcomes = await Promise.allSettled([...unheard, ...answers]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    this.#isChecked = true;
+    return outcomes
+      .slice(unheard.length)
+      .map((outcome) => (outcome as PromiseFulfilledResult<Values[number]>).value);
+  }
+}
+
+function assertCommitted(result: pg.QueryResult | undefined): void {
+  if (result?.command !== 'COMMIT') {
+    throw new ChargebackError('CB_INTERNAL', 'the transaction was not committed');
   }
 }

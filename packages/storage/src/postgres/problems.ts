@@ -11,11 +11,11 @@ export async function replaceProblems({ session }: Target, scope: ProblemScope):
   const { scopes, rows } = placeProblems(scope);
   await lock(session, 'problems');
   const days = [...scopes].filter((day) => day !== null);
-  await session.execute(
-    `delete from problems where stage = $1
+  await session.later({
+    sql: `delete from problems where stage = $1
        and (scope_day = any($2::bigint[]) or (scope_day is null and $3::boolean))`,
-    [scope.stage, days, scopes.has(null)],
-  );
+    parameters: [scope.stage, days, scopes.has(null)],
+  });
   if (rows.length === 0) return;
   await session.copy(
     'problems (stage, scope_day, day, code, severity, message, fix, path)',

@@ -1,27 +1,15 @@
 import type { IsoDate } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
+import { type CompiledQuery, sql } from 'kysely';
 import { usageDigest } from '../input-digest.ts';
-import {
-  assertNumbers,
-  coverageQuery,
-  NO_RESOURCE,
-  saveCoverageQuery,
-  summaryOf,
-  usageDigestsQuery,
-} from '../queries/usage.ts';
+import { assertNumbers, coverageQuery, NO_RESOURCE, saveCoverageQuery, summaryOf } from '../queries/usage.ts';
 import type { GatheredUsage, StoredUsage, UsageSummary } from '../store.ts';
+import { BinaryRows } from './binary-rows.ts';
 import { columnText } from './column-text.ts';
-import { pieces } from './copy-text.ts';
 import type { Target } from './date-states.ts';
 import type { Names } from './names.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
 import { doubtDropped } from './sightings.ts';
-
-/** Digest of each stored query of a day. */
-export async function usageDigests({ session, build }: Target, day: DayNumber): Promise<Map<string, string>> {
-  const rows = await session.all(usageDigestsQuery(build, day));
-  return new Map(rows.map(({ name, digest }) => [name, digest]));
-}
 
 /** Every name that the usage speaks of. */
 export function* namesIn(usage: readonly GatheredUsage[]): Generator<string> {
@@ -32,43 +20,78 @@ export function* namesIn(usage: readonly GatheredUsage[]): Generator<string> {
   }
 }
 
-export interface UsageWrite {
+export interface DayOfUsage {
   readonly day: DayNumber;
-  readonly usage: GatheredUsage;
-  /** Digest of what is stored. */
-  readonly stored: string | undefined;
+  readonly usage: readonly GatheredUsage[];
+  /** Digest of each query that is stored. */
+  readonly stored: readonly { readonly name: string; readonly digest: string }[];
 }
 
-/** Replaces the usage of one query on one day; returns its digest. Inside a write transaction that holds the day. */
+/**
+ * Replaces the usage of queries on one day by what differs from it; returns the digest of each query, stored before
+ * or now. Inside a write transaction that holds the day.
+ */
 export async function saveUsage(
   { session, build }: Target,
   names: Names,
-  { day, usage, stored }: UsageWrite,
-): Promise<string> {
-  const digest = usageDigest(usage);
-  if (digest === stored) return digest;
-  assertNumbers(usage);
-  const queryId = names.idOf(usage.queryKey);
-  await session.run(saveCoverageQuery(build, usage, { day, query_id: queryId, digest }));
-  if (usage.corrects) await doubtDropped(session, { day, queryId, usage });
-  await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
-  await session.copy(
-    'usage_rows (day, query_id, resource_id, identity_id, value)',
-    pieces(usageText(names, { day, queryId, totals: usage.totals })),
-  );
-  return digest;
+  { day, usage, stored }: DayOfUsage,
+): Promise<Map<string, string>> {
+  const digests = new Map(stored.map(({ name, digest }) => [name, digest]));
+  const replaced = new Set(digests.keys());
+  const changed = new Map<number, GatheredUsage>();
+  for (const query of usage) {
+    const { queryKey } = query;
+    const digest = usageDigest(query);
+    if (digest === digests.get(queryKey)) continue;
+    digests.set(queryKey, digest);
+    assertNumbers(query);
+    const queryId = names.idOf(queryKey);
+    changed.set(queryId, query);
+    await session.later(saveCoverageQuery(build, query, { day, query_id: queryId, digest }));
+    // What was never stored has no rows to look at or to delete.
+    if (!replaced.has(queryKey)) continue;
+    if (query.corrects) await doubtDropped(session, { day, queryId, usage: query });
+    await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
+  }
+  if (changed.size > 0) {
+    const pieces = usageRows(names, day, changed);
+    await session.copyBinary('usage_rows (day, query_id, resource_id, identity_id, value)', pieces);
+  }
+  return digests;
 }
 
-interface UsageRows {
-  readonly day: DayNumber;
-  readonly queryId: number;
-  readonly totals: GatheredUsage['totals'];
+type SumsByIdentity = Map<number, number>;
+
+/** Rows for `COPY` of queries by id. */
+function* usageRows(
+  names: Names,
+  day: DayNumber,
+  usage: ReadonlyMap<number, GatheredUsage>,
+): Generator<Buffer> {
+  const rows = new BinaryRows(5);
+  yield rows.start;
+  for (const [queryId, { totals }] of usage) {
+    for (const [resourceId, ofResource] of sumsOf(names, totals)) {
+      for (const [identityId, value] of ofResource) {
+        rows.startRow();
+        rows.integer(day);
+        rows.integer(queryId);
+        rows.integer(resourceId);
+        rows.integer(identityId);
+        rows.real(value);
+        if (rows.isFull) yield rows.take();
+      }
+    }
+  }
+  yield rows.end();
 }
 
-/** Rows for `COPY`; entries of the same resource and identity are added. */
-function* usageText(names: Names, { day, queryId, totals }: UsageRows): Generator<string> {
-  const { resourceIds, identityIds, values } = totals;
-  const sums = new Map<number, Map<number, number>>();
+/** By resource and identity; entries of the same are added. */
+function sumsOf(
+  names: Names,
+  { resourceIds, identityIds, values }: GatheredUsage['totals'],
+): Map<number, SumsByIdentity> {
+  const sums = new Map<number, SumsByIdentity>();
   for (let index = 0; index < identityIds.length; index += 1) {
     const resourceId = resourceIds === null ? NO_RESOURCE : names.idOf(resourceIds[index]!);
     let ofResource = sums.get(resourceId);
@@ -77,31 +100,33 @@ function* usageText(names: Names, { day, queryId, totals }: UsageRows): Generato
     const before = ofResource.get(identityId);
     ofResource.set(identityId, before === undefined ? values[index]! : before + values[index]!);
   }
-  const key = `${day}\t${queryId}\t`;
-  for (const [resourceId, ofResource] of sums) {
-    for (const [identityId, value] of ofResource) yield `${key}${resourceId}\t${identityId}\t${value}\n`;
-  }
+  return sums;
 }
 
 /** The rows of one query, each column as the text of a JSON array. */
-type UsageColumns = readonly [queryId: number, resourceIds: string, identityIds: string, values: string];
+interface UsageColumns {
+  readonly query_id: number;
+  readonly resources: string;
+  readonly identities: string;
+  readonly amounts: string;
+}
+
+type CoverageRow = ReturnType<typeof coverageQuery> extends CompiledQuery<infer Row> ? Row : never;
 
 /** Usage of a day as it is stored, names not resolved yet. */
 export interface RawUsage {
-  readonly coverage: Awaited<ReturnType<typeof coverageRows>>;
+  readonly coverage: readonly CoverageRow[];
   readonly columns: readonly UsageColumns[];
 }
 
-/** Inside a transaction; {@link usageOf} resolves the names after it. */
-export async function loadUsage(target: Target, day: DayNumber): Promise<RawUsage> {
-  const coverage = await coverageRows(target, day);
-  const columns = await target.session.arrays<UsageColumns>(
-    `select query_id, ${columnText('resource_id')}, ${columnText('identity_id')}, ${columnText('value')}
-     from (select query_id, resource_id, identity_id, value from usage_rows where day = $1
-       order by query_id, resource_id, identity_id) as ordered group by query_id`,
-    [day],
-  );
-  return { coverage, columns };
+/** The rows of a day; {@link usageOf} resolves the names. */
+export function usageColumnsQuery(build: PostgresDatabase['build'], day: DayNumber) {
+  const query = sql<UsageColumns>`
+    select query_id, ${sql.raw(columnText('resource_id'))} as resources,
+      ${sql.raw(columnText('identity_id'))} as identities, ${sql.raw(columnText('value'))} as amounts
+    from (select query_id, resource_id, identity_id, value from usage_rows where day = ${day}
+      order by query_id, resource_id, identity_id) as ordered group by query_id`;
+  return query.compile(build);
 }
 
 interface ParsedColumns {
@@ -115,12 +140,12 @@ export async function usageOf(
   { coverage, columns }: RawUsage,
 ): Promise<ReadonlyMap<string, StoredUsage>> {
   const parsed = new Map<number, ParsedColumns>();
-  for (const [queryId, resources, identities, values] of columns) {
-    parsed.set(queryId, {
+  for (const { query_id, resources, identities, amounts } of columns) {
+    parsed.set(query_id, {
       resources: JSON.parse(resources) as number[],
       identities: JSON.parse(identities) as number[],
       // The one number that JSON has no word for.
-      values: JSON.parse(values.replaceAll('Infinity', '1e999')) as number[],
+      values: JSON.parse(amounts.replaceAll('Infinity', '1e999')) as number[],
     });
   }
   await names.load(idsIn(parsed.values()));
@@ -153,8 +178,4 @@ export async function loadUsageCoverage(
 ): Promise<ReadonlyMap<string, UsageSummary>> {
   const rows = await database.all(coverageQuery(database.build, dayNumberOf(date)));
   return new Map(rows.map((row) => [row.name, summaryOf(row)]));
-}
-
-function coverageRows({ session, build }: Target, day: DayNumber) {
-  return session.all(coverageQuery(build, day));
 }

@@ -1,0 +1,87 @@
+import { ChargebackError } from '@chargeback/plugin-api';
+
+const ROWS_PER_PIECE = 1000;
+/** Signature, no flags, no extension. */
+const START = Buffer.from('5047434f50590aff0d0a000000000000000000', 'hex');
+/** In the place of a number of columns. */
+const END = Buffer.from('ffff', 'hex');
+const VALUE_BYTES = 8;
+/** A value comes after its length. */
+const COLUMN_BYTES = 4 + VALUE_BYTES;
+const UPPER_HALF = 2 ** 32;
+
+/**
+ * Rows in the binary format of `COPY`, whose columns are all `bigint` or `double precision`: neither side writes or
+ * reads digits. Values are given column by column, row by row; whoever gives them sends each piece when there is one.
+ */
+export class BinaryRows {
+  /** As many rows as fit, with everything but their values. */
+  readonly #empty: Buffer;
+  readonly #rowBytes: number;
+  #piece: Buffer;
+  #at = 0;
+
+  constructor(columns: number) {
+    this.#rowBytes = 2 + columns * COLUMN_BYTES;
+    this.#empty = Buffer.alloc(this.#rowBytes * ROWS_PER_PIECE);
+    for (let row = 0; row < ROWS_PER_PIECE; row += 1) {
+      let at = this.#empty.writeInt16BE(columns, row * this.#rowBytes);
+      for (let column = 0; column < columns; column += 1, at += COLUMN_BYTES) {
+        this.#empty.writeInt32BE(VALUE_BYTES, at);
+      }
+    }
+    this.#piece = Buffer.from(this.#empty);
+  }
+
+  /** What comes before all rows. */
+  get start(): Buffer {
+    return START;
+  }
+
+  startRow(): void {
+    this.#at += 2;
+  }
+
+  /** @throws {ChargebackError} `CB_STORAGE_REJECTED` for what is not an integer that a number holds exactly. */
+  integer(value: number): void {
+    if (!Number.isSafeInteger(value)) {
+      throw new ChargebackError('CB_STORAGE_REJECTED', `${value} is not an integer`);
+    }
+    this.#piece.writeInt32BE(Math.floor(value / UPPER_HALF), this.#at + 4);
+    this.#piece.writeUInt32BE(value >>> 0, this.#at + 8);
+    this.#at += COLUMN_BYTES;
+  }
+
+  /** @throws {ChargebackError} `CB_STORAGE_REJECTED` for more than 64 bits hold. */
+  bigint(value: bigint): void {
+    if (BigInt.asIntN(64, value) !== value) {
+      throw new ChargebackError('CB_STORAGE_REJECTED', `${value} is more than an integer of 64 bits`);
+    }
+    this.#piece.writeBigInt64BE(value, this.#at + 4);
+    this.#at += COLUMN_BYTES;
+  }
+
+  real(value: number): void {
+    // Zero has no sign, as in text.
+    this.#piece.writeDoubleBE(value + 0, this.#at + 4);
+    this.#at += COLUMN_BYTES;
+  }
+
+  /** Whether {@link take} is due. */
+  get isFull(): boolean {
+    return this.#at === this.#empty.length;
+  }
+
+  /** The rows since the last piece, not many. */
+  take(): Buffer {
+    const piece = this.#piece.subarray(0, this.#at);
+    this.#piece = Buffer.from(this.#empty);
+    this.#at = 0;
+    return piece;
+  }
+
+  /** The rows since the last piece, and the end of all. */
+  end(): Buffer {
+    return Buffer.concat([this.#piece.subarray(0, this.#at), END]);
+  }
+}
