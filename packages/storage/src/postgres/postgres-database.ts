@@ -5,6 +5,7 @@ import type { StorageSchema } from '../schema.ts';
 import { assertLease } from './assert-lease.ts';
 import { all, PostgresSession, type Query } from './postgres-session.ts';
 import { isLostConnection, storageError } from './storage-error.ts';
+import { Turns } from './turns.ts';
 
 const READ = 'begin isolation level repeatable read read only';
 const WRITE = 'begin isolation level read committed read write';
@@ -28,6 +29,8 @@ export class PostgresDatabase {
   /** Builds queries; they are run by {@link all} and by sessions. */
   readonly build: Kysely<StorageSchema> = createBuilder();
   readonly #pool: pg.Pool;
+  /** The pool itself takes waiting for a session that others use for a server that does not answer. */
+  readonly #turns: Turns;
   /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   holder: string | null = null;
   /** How long the lease lasts once it is renewed. */
@@ -36,6 +39,7 @@ export class PostgresDatabase {
 
   constructor(pool: pg.Pool, place: string) {
     this.#pool = pool;
+    this.#turns = new Turns(pool.options.max);
     this.place = place;
   }
 
@@ -54,7 +58,7 @@ export class PostgresDatabase {
   /** One query, read alone. */
   async all<Row>(query: Query<Row>): Promise<Row[]> {
     try {
-      return await all(this.#pool, query);
+      return await this.#turns.take(() => all(this.#pool, query));
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_OPEN');
     }
@@ -67,7 +71,7 @@ export class PostgresDatabase {
   /** One statement that is a transaction of its own. */
   async write(query: Query<unknown>): Promise<void> {
     try {
-      await all(this.#pool, query);
+      await this.#turns.take(() => all(this.#pool, query));
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_WRITE');
     }
@@ -95,6 +99,14 @@ export class PostgresDatabase {
   }
 
   async #transaction<Result>(
+    begin: string,
+    otherwise: ErrorCode,
+    work: (session: PostgresSession) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#turns.take(() => this.#inTurn(begin, otherwise, work));
+  }
+
+  async #inTurn<Result>(
     begin: string,
     otherwise: ErrorCode,
     work: (session: PostgresSession) => Promise<Result>,
