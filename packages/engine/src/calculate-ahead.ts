@@ -51,27 +51,27 @@ export class CalculationAhead {
     const calculating = inOrder(fresh, DAYS_AT_ONCE, async (state) => {
       await setImmediate();
       context.signal.throwIfAborted();
-      return { date: state.date, summary: await this.#calculateDay(state, timeline) };
+      return this.#calculateDay(state, timeline);
     });
-    for await (const { date, summary } of calculating) {
-      if (summary) this.#results.set(date, summary);
-      else this.#inVain += 1;
+    for await (const isWritten of calculating) {
+      if (!isWritten) this.#inVain += 1;
       if (this.#inVain >= MOST_IN_VAIN) return;
     }
   }
 
-  /** Null for a day that is left to its turn. */
-  async #calculateDay(state: DateState, timeline: InventoryTimeline): Promise<DaySummary | null> {
+  /** False for a day that is left to its turn. What is written is known, whether or not anybody waits for it. */
+  async #calculateDay(state: DateState, timeline: InventoryTimeline): Promise<boolean> {
     const context = this.#context;
     try {
       const calculated = await calculateStored(context, state, timeline);
-      if (calculated === null || !isPlain(context, calculated)) return null;
+      if (calculated === null || !isPlain(context, calculated)) return false;
       await saveCalculated(context, state, { ...calculated, provisional: true });
-      return summaryOf(calculated.result);
+      this.#results.set(state.date, summaryOf(calculated.result));
+      return true;
     } catch (cause) {
       // Told of when it is calculated in its turn.
       rethrowFatal(context, cause);
-      return null;
+      return false;
     }
   }
 }

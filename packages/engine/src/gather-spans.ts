@@ -34,14 +34,16 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
   };
   let asked = ask();
   let calculated = Promise.resolve();
+  // Ends the wait for a source that may never answer.
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
   const calculate = (stored: readonly IsoDate[]): void => {
     calculated = onStored(stored);
-    // Met when it is awaited.
-    calculated.catch(() => {});
+    calculated.catch(failed.reject);
   };
   try {
     while (asked) {
-      const answer = await asked;
+      const answer = await Promise.race([asked, failed.promise]);
       noteAnswered(progress, answer);
       if (isWhole(answer)) {
         walk.advance({ hung: false });

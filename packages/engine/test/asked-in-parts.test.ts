@@ -177,30 +177,34 @@ describe('a source that refuses the first days of a span for ever', () => {
 });
 
 describe('a database that fails while a source is asked that heeds no signal', () => {
-  it('fails the run all the same, and at once', async () => {
-    const window = daysFrom('2026-02-01', 28);
-    const tenant = await TestTenant.create(world({ lines: linesOf(daysOf(window)) }));
-    try {
-      let asked = 0;
-      tenant.world.waitBeforeBilling = () => {
-        asked += 1;
-        return asked === 1 ? Promise.resolve() : new Promise(() => {});
-      };
-      const openStore = async () => {
-        const store = await tenant.openStore();
-        store.saveGatheredDay = () => Promise.reject(new ChargebackError('CB_STORAGE_WRITE', 'disk full'));
-        return store;
-      };
-      // The grace is 10 s, the lease is renewed after 30.
-      const wait = (milliseconds: number, signal: AbortSignal): Promise<void> =>
-        setTimeout(milliseconds === 10_000 ? 0 : milliseconds, undefined, { signal });
-      const run = await runTenant(
-        { ...tenant.definition(), openStore },
-        { ...tenant.runOptions(window), wait },
-      );
-      expect(run).toMatchObject({ status: 'failed', problems: [{ code: 'CB_STORAGE_WRITE' }] });
-    } finally {
-      await tenant.dispose();
-    }
-  });
+  it.each(['saveGatheredDay', 'saveCalculatedDay'] as const)(
+    'in %s fails the run all the same, and at once',
+    async (write) => {
+      const window = daysFrom('2026-02-01', 28);
+      const tenant = await TestTenant.create(world({ lines: linesOf(daysOf(window)) }));
+      try {
+        let asked = 0;
+        tenant.world.waitBeforeBilling = () => {
+          asked += 1;
+          return asked === 1 ? Promise.resolve() : new Promise(() => {});
+        };
+        const openStore = async () => {
+          const store = await tenant.openStore();
+          const refuse = () => Promise.reject(new ChargebackError('CB_STORAGE_WRITE', 'disk full'));
+          Object.assign(store, { [write]: refuse });
+          return store;
+        };
+        // The grace is 10 s, the lease is renewed after 30.
+        const wait = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+          setTimeout(milliseconds === 10_000 ? 0 : milliseconds, undefined, { signal });
+        const run = await runTenant(
+          { ...tenant.definition(), openStore },
+          { ...tenant.runOptions(window), wait },
+        );
+        expect(run).toMatchObject({ status: 'failed', problems: [{ code: 'CB_STORAGE_WRITE' }] });
+      } finally {
+        await tenant.dispose();
+      }
+    },
+  );
 });

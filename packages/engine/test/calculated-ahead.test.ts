@@ -99,4 +99,16 @@ describe('days that are calculated while others are gathered', () => {
     const unknown = run.problems.filter(({ code }) => code === 'CB_ALLOCATION_UNKNOWN_PRODUCT');
     expect(unknown.length).toBeGreaterThan(0);
   });
+
+  it('are told of also where the days before them were calculated in vain', async () => {
+    const inVain = new Set(dates.slice(0, 3));
+    tenant.world.lines = dates.map((date) =>
+      line(date, '30', { productType: inVain.has(date) ? 'NETWORK' : 'NEW' }),
+    );
+    tenant.world.usage = tenant.world.usage.filter(({ date }) => !inVain.has(date));
+    const run = await tenant.run(MONTH);
+    expect(run).toMatchObject({ datesCalculated: 25, datesHeld: 3, datesUnchanged: 0, rowsWritten: 25 });
+    const unknown = run.problems.filter(({ code }) => code === 'CB_ALLOCATION_UNKNOWN_PRODUCT');
+    expect(unknown.map(({ date }) => date)).toEqual(dates.slice(3));
+  });
 });

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@chargeback/plugin-api';
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
 import { assertLease } from './assert-lease.ts';
@@ -28,6 +29,8 @@ export class PostgresDatabase {
   /** Builds queries; they are run by {@link all} and by sessions. */
   readonly build: Kysely<StorageSchema> = createBuilder();
   readonly #pool: pg.Pool;
+  /** The pool itself takes waiting for a session that others use for a server that does not answer. */
+  readonly #turns: LimitFunction;
   /** Who took the lease through this store; from then on it writes only under it, also after its release. */
   holder: string | null = null;
   /** How long the lease lasts once it is renewed. */
@@ -36,6 +39,7 @@ export class PostgresDatabase {
 
   constructor(pool: pg.Pool, place: string) {
     this.#pool = pool;
+    this.#turns = pLimit(pool.options.max);
     this.place = place;
   }
 
@@ -54,7 +58,7 @@ export class PostgresDatabase {
   /** One query, read alone. */
   async all<Row>(query: Query<Row>): Promise<Row[]> {
     try {
-      return await all(this.#pool, query);
+      return await this.#turns(() => all(this.#pool, query));
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_OPEN');
     }
@@ -63,7 +67,9 @@ export class PostgresDatabase {
   /** Rows as arrays, of one query that is read alone. */
   async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
     try {
-      const { rows } = await this.#pool.query({ text, values: [...values], rowMode: 'array' });
+      const { rows } = await this.#turns(() =>
+        this.#pool.query({ text, values: [...values], rowMode: 'array' }),
+      );
       return rows as unknown as Row[];
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_OPEN');
@@ -77,7 +83,7 @@ export class PostgresDatabase {
   /** One statement that is a transaction of its own; returns the rows that it tells of. */
   async write<Row>(query: Query<Row>): Promise<Row[]> {
     try {
-      return await all(this.#pool, query);
+      return await this.#turns(() => all(this.#pool, query));
     } catch (error) {
       throw this.#coded(error, 'CB_STORAGE_WRITE');
     }
@@ -110,6 +116,14 @@ export class PostgresDatabase {
   }
 
   async #transaction<Result>(
+    begin: string,
+    otherwise: ErrorCode,
+    work: (session: PostgresSession) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#turns(() => this.#inTurn(begin, otherwise, work));
+  }
+
+  async #inTurn<Result>(
     begin: string,
     otherwise: ErrorCode,
     work: (session: PostgresSession) => Promise<Result>,

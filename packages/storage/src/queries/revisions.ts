@@ -67,7 +67,7 @@ export function revisionRows(
   });
 }
 
-/** Newest first. */
+/** Newest first. Days that are written at once get their keys in any order. */
 export function revisionsQuery(build: Kysely<StorageSchema>, window: Window) {
   const { first, end } = dayRangeOf(window);
   return build
@@ -75,6 +75,8 @@ export function revisionsQuery(build: Kysely<StorageSchema>, window: Window) {
     .selectAll()
     .where('day', '>=', first)
     .where('day', '<', end)
+    .orderBy('revised_at', 'desc')
+    .orderBy('day', 'desc')
     .orderBy('revision_key', 'desc');
 }
 

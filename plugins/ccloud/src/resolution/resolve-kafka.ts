@@ -83,7 +83,8 @@ function seenIn(totals: readonly Totals[], inventory: Inventory): Omit<IdentityR
 /** Each once, in order of id, as the engine wants them: once for all lines that have them in common. */
 function inOrder(identities: readonly Identity[]): readonly Identity[] {
   const byId = new Map(identities.map((identity) => [identity.identityId, identity]));
-  return [...byId.values()].toSorted((left, right) => compareKeys(left.identityId, right.identityId));
+  const sorted = [...byId.values()].toSorted((left, right) => compareKeys(left.identityId, right.identityId));
+  return Object.freeze(sorted);
 }
 
 /** Names with stored usage on the line's resource, zero totals included: whoever connected is active. */
