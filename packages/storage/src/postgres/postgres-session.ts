@@ -157,7 +157,8 @@ export class PostgresSession {
   }
 
   async #copyPieces(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
-    const stream = this.#client.query(copyFrom(text));
+    // One piece at a time: when the server refuses one, the stream must have no others that it would still send.
+    const stream = this.#client.query(copyFrom(text, { highWaterMark: 1 }));
     let isRefused = false;
     // For as long as it lives: it may tell of one failure more than once.
     stream.on('error', () => {
