@@ -61,7 +61,11 @@ export class BinaryRows {
     this.#at += COLUMN_BYTES;
   }
 
+  /** @throws {ChargebackError} `CB_STORAGE_REJECTED` for what is not a number: nobody could read the day again. */
   real(value: number): void {
+    if (Number.isNaN(value + 0)) {
+      throw new ChargebackError('CB_STORAGE_REJECTED', `${value} is not a number`);
+    }
     // Zero has no sign, as in text.
     this.#piece.writeDoubleBE(value + 0, this.#at + 4);
     this.#at += COLUMN_BYTES;

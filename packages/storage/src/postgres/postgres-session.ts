@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
@@ -50,6 +51,7 @@ export class PostgresSession {
   /** Answers that nobody has waited for, in order. */
   #unheard: Promise<unknown>[] = [];
   #isChecked = true;
+  #hasFailed = false;
   #isOver = false;
 
   constructor(client: pg.ClientBase, begin: string) {
@@ -96,7 +98,9 @@ export class PostgresSession {
   /** Ends the transaction, once. */
   async commit(): Promise<void> {
     if (this.#isOver) return;
-    if (!this.#isChecked) await this.#heard();
+    // A statement that could not even be sent fails at once: the server knows nothing of it and would commit the others.
+    await setImmediate();
+    if (!this.#isChecked || this.#hasFailed) await this.#heard();
     const committed = await this.#send({ text: COMMIT });
     const [result] = await this.#heard(committed());
     assertCommitted(result);
@@ -153,7 +157,13 @@ export class PostgresSession {
   }
 
   async #copyPieces(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
-    const stream = this.#client.query(copyFrom(text));
+    // One piece at a time: when the server refuses one, the stream must have no others that it would still send.
+    const stream = this.#client.query(copyFrom(text, { highWaterMark: 1 }));
+    let isRefused = false;
+    // For as long as it lives: it may tell of one failure more than once.
+    stream.on('error', () => {
+      isRefused = true;
+    });
     const ended = once(stream, 'finish');
     // Looked at below; a failure in between must not count as unhandled.
     ended.catch(() => {});
@@ -162,7 +172,11 @@ export class PostgresSession {
         if (!stream.write(piece)) await once(stream, 'drain');
       }
     } catch (error) {
-      if (stream.errored === null && !stream.destroyed) stream.destroy(error as Error);
+      // A server that waits for rows takes the next statement for one of them: it hears first that there are no more.
+      if (!isRefused) {
+        stream.destroy(error as Error);
+        await ended.catch(() => {});
+      }
       throw error;
     }
     stream.end();
@@ -174,7 +188,10 @@ export class PostgresSession {
     const rows: Promise<unknown[]>[] = [];
     for (const query of queries) {
       const answer = await this.#send(configOf(query));
-      rows.push(answer().then((result) => result.rows));
+      const given = answer().then((result) => result.rows);
+      // Met when it is heard, perhaps after the next one has waited for the beginning.
+      given.catch(() => {});
+      rows.push(given);
     }
     return rows;
   }
@@ -189,7 +206,9 @@ export class PostgresSession {
   }
 
   #leave(answer: Promise<unknown>): void {
-    answer.catch(() => {});
+    answer.catch(() => {
+      this.#hasFailed = true;
+    });
     this.#unheard.push(answer);
   }
 

@@ -1,0 +1,315 @@
+import { ChargebackError } from '@chargeback/plugin-api';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { administer, createTestSchema, postgresRuns } from '../../testkit/test/postgres/test-database.ts';
+import { type GatheredUsage, openStore, type Store } from '../src/index.ts';
+import { PostgresSession } from '../src/postgres/postgres-session.ts';
+import { saveDay, totalsOf } from './days.ts';
+import { optionsIn } from './temporary-store.ts';
+
+const MANY = Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`id-${index}`, 1n]));
+
+/** More than is on its way at a time. */
+const LONG = Array.from({ length: 4000 }, (_, index) => `${index}`.padEnd(10_000, 'x') + '\n');
+
+function statement(text: string, parameters: readonly unknown[] = []) {
+  // What a session takes for a query that is compiled.
+  return { sql: text, parameters, query: undefined as never, queryId: undefined as never };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<Error> {
+  return work.then(
+    () => expect.fail('it did not fail'),
+    (error: unknown) => error as Error,
+  );
+}
+
+/** The code and, where the server said something, its own words. */
+async function told(work: Promise<unknown>): Promise<readonly [code: string, words: string]> {
+  const error = await failureOf(work);
+  if (!ChargebackError.isInstance(error)) throw error;
+  return [error.code, error.cause instanceof Error ? error.cause.message : error.message];
+}
+
+describe.skipIf(!postgresRuns())('statements that are sent without waiting', () => {
+  let client: pg.Client;
+  beforeEach(async () => {
+    const { url } = await createTestSchema();
+    // The types of pg do not know of it.
+    const options: pg.ClientConfig & { pipeline: boolean } = {
+      connectionString: url.replace(/\?.*/, ''),
+      pipeline: true,
+    };
+    client = new pg.Client(options);
+    await client.connect();
+    await client.query('create temporary table written (mark text unique)');
+  });
+  afterEach(() => client.end());
+
+  const insert = (mark: unknown) => statement('insert into written values ($1)', [mark]);
+  const DIVIDE = statement('select 1 / 0');
+
+  /** What is written once a failed transaction was left; the session is as good as before. */
+  async function writtenAfter(work: (session: PostgresSession) => Promise<unknown>, begin = 'begin') {
+    const error = await failureOf(work(new PostgresSession(client, begin)));
+    await client.query('rollback');
+    const next = new PostgresSession(client, 'begin');
+    await next.copy('written (mark)', ['next\n']);
+    await next.commit();
+    const { rows } = await client.query<[string]>({ text: 'select mark from written', rowMode: 'array' });
+    return [error.message, rows.flat()];
+  }
+
+  it.each<[string, (session: PostgresSession) => Promise<unknown>]>([
+    ['the end', (session) => session.commit()],
+    ['COPY', (session) => session.copy('written (mark)', ['copied\n'])],
+    ['one that is waited for', (session) => session.run(insert('waited for'))],
+    ['several at once', (session) => session.together(insert('first'), insert('second'))],
+    ['a statement of the schema', (session) => session.bare()],
+  ])('leave nothing when one fails, and %s tells why', async (_, end) => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later(insert('before'));
+      await session.later(DIVIDE);
+      await session.later(insert('behind'));
+      await session.later('select 1', () => expect.fail('a check of what was not asked'));
+      await end(session);
+    });
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
+  it.each<[string, (session: PostgresSession) => Promise<unknown>]>([
+    ['a write', (session) => session.run(insert('outside'))],
+    ['a write that nobody waits for', (session) => session.later(insert('outside'))],
+    ['COPY', (session) => session.copy('written (mark)', ['outside\n'])],
+    ['a read before a write', (session) => session.together(DIVIDE, insert('outside'))],
+    ['reads', (session) => session.lastly(statement('select 1'))],
+  ])('do nothing when there is no transaction: %s', async (_, work) => {
+    const outcome = await writtenAfter(work, 'begin what is no transaction');
+    expect(outcome).toEqual(['syntax error at or near "what"', ['next']]);
+  });
+
+  it('leave nothing when a check of what was read says no', async () => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later('select 1', () => {
+        throw new Error('not the holder');
+      });
+      await session.later(insert('unchecked'));
+      await session.commit();
+    });
+    expect(outcome).toEqual(['not the holder', ['next']]);
+  });
+
+  it('leave nothing when one has a value that cannot be sent', async () => {
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    const [message, written] = await writtenAfter(async (session) => {
+      await session.run(insert('before'));
+      await session.later(insert(circular));
+      await session.commit();
+    });
+    expect(message).toContain('circular');
+    expect(written).toEqual(['next']);
+  });
+
+  it('tell a read that fails while a write behind it waits for the beginning', async () => {
+    const outcome = await writtenAfter((session) => session.together(DIVIDE, insert('behind')));
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
+  it.each([
+    ['at its end', ['one\n', 'one\n'], 'duplicate key value'],
+    ['in the middle', LONG.toSpliced(3000, 0, 'one\ttwo\n'), 'extra data after last expected column'],
+    ['at its beginning', ['one\ttwo\n', ...LONG], 'extra data after last expected column'],
+  ])('leave nothing when COPY fails %s', async (_, rows, expected) => {
+    const [message, written] = await writtenAfter(async (session) => {
+      await session.later(insert('before'));
+      await session.copy('written (mark)', rows);
+    });
+    expect(message).toContain(expected);
+    expect(written).toEqual(['next']);
+  });
+});
+
+describe.skipIf(!postgresRuns())('rows that cannot be written', () => {
+  let url: string;
+  let plain: string;
+  let schema: string;
+  let store: Store;
+  beforeEach(async () => {
+    ({ url } = await createTestSchema());
+    plain = url.replace(/\?.*/, '');
+    schema = new URL(url).searchParams.get('schema')!;
+    url = `${url.replace('pool_size=2', 'pool_size=1')}&application_name=${schema}`;
+    store = await openStore(optionsIn('/', { connectionString: url }));
+    await saveDay(store, '2026-02-01', { x: 1n });
+  });
+  afterEach(() => store[Symbol.asyncDispose]());
+
+  async function sessions(): Promise<unknown[]> {
+    const client = new pg.Client({ connectionString: plain });
+    await client.connect();
+    try {
+      const text = 'select pid from pg_stat_activity where application_name = $1';
+      return (await client.query({ text, values: [schema], rowMode: 'array' })).rows.flat();
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** The old rows are kept, and the same session writes the next ones. */
+  async function goesOn(
+    work: () => Promise<void>,
+    then: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    const before = await sessions();
+    await work();
+    expect(await totalsOf(store)).toEqual({ x: 1n });
+    await then();
+    await saveDay(store, '2026-02-01', { y: 1n }, 'next');
+    expect(await totalsOf(store)).toEqual({ y: 1n });
+    expect(await sessions()).toEqual(before);
+  }
+
+  it.each([
+    ['among few rows', {}],
+    ['among many rows', MANY],
+  ])('because of a value of more than 64 bits %s cost nothing but themselves', async (_, others) => {
+    const sum = BigInt(Object.keys(others).length);
+    const rows = { ...others, large: 2n ** 63n, small: -(2n ** 63n), rest: -sum };
+    await goesOn(async () => {
+      expect(await told(saveDay(store, '2026-02-01', rows, 'large'))).toEqual([
+        'CB_STORAGE_REJECTED',
+        '9223372036854775808 is more than an integer of 64 bits',
+      ]);
+    });
+  });
+
+  it.each([
+    ['first', 1],
+    ['last', 30_000],
+  ])('because the server refuses the %s of many cost nothing but themselves', async (_, refused) => {
+    await administer(
+      plain,
+      `create sequence ${schema}.asked;
+         create function ${schema}.refuse() returns trigger language plpgsql as $$ begin
+           if nextval('${schema}.asked') >= ${refused} then raise exception 'no space' using errcode = 'disk_full'; end if;
+           return new; end $$;
+         create trigger refuse before insert on ${schema}.chargeback_facts
+           for each row execute function ${schema}.refuse()`,
+    );
+    await goesOn(
+      async () => {
+        const outcome = await told(saveDay(store, '2026-02-01', MANY, 'refused'));
+        expect(outcome).toEqual(['CB_STORAGE_WRITE', 'no space']);
+      },
+      () => administer(plain, `drop trigger refuse on ${schema}.chargeback_facts`),
+    );
+  });
+
+  it('tell what the server said, whatever was sent behind them', async () => {
+    await administer(
+      plain,
+      `create function ${schema}.refuse() returns trigger language plpgsql as $$ begin
+         raise exception 'no space' using errcode = 'disk_full'; end $$;
+       create trigger refuse before delete on ${schema}.problems
+         for each statement execute function ${schema}.refuse()`,
+    );
+    await goesOn(
+      async () => {
+        const outcome = await told(saveDay(store, '2026-02-01', { z: 1n }, 'refused'));
+        expect(outcome).toEqual(['CB_STORAGE_WRITE', 'no space']);
+      },
+      () => administer(plain, `drop trigger refuse on ${schema}.problems`),
+    );
+  });
+
+  it('tell of the lock that was not given, whatever waits behind it', async () => {
+    await using hurried = await openStore(optionsIn('/', { connectionString: `${url}&lock_timeout=200` }));
+    await hurried.acquireLease({ holder: 'holder', now: new Date(), seconds: 60 });
+    const other = new pg.Client({ connectionString: plain });
+    await other.connect();
+    try {
+      for (const table of ['leases', 'date_states', 'problems', 'billing_lines', 'group_totals']) {
+        await other.query('begin');
+        await other.query(`lock table ${schema}.${table} in access exclusive mode`);
+        expect(await told(saveDay(hurried, '2026-02-01', { [table]: 1n }, table))).toEqual([
+          'CB_STORAGE_BUSY',
+          'canceling statement due to lock timeout',
+        ]);
+        await other.query('rollback');
+      }
+    } finally {
+      await other.end();
+    }
+    expect(await totalsOf(hurried)).toEqual({ x: 1n });
+  });
+});
+
+describe.skipIf(!postgresRuns())('numbers in PostgreSQL', () => {
+  function usage(values: readonly (readonly [identityId: string, value: number])[]): GatheredUsage {
+    return {
+      date: '2026-02-02',
+      queryKey: 'query',
+      totals: {
+        resourceIds: null,
+        identityIds: values.map(([identityId]) => identityId),
+        values: values.map(([, value]) => value),
+      },
+      coverage: { samplesSeen: 1, samplesExpected: 1 },
+      outcome: 'complete',
+      problems: [],
+    };
+  }
+
+  async function save(store: Store, values: Parameters<typeof usage>[0]): Promise<void> {
+    await store.saveGatheredDay({
+      date: '2026-02-02',
+      lines: [],
+      usage: [usage(values)],
+      gatherFingerprint: 'gathering',
+      complete: true,
+      gatheredAt: new Date(),
+    });
+  }
+
+  it('come back as they were', async () => {
+    const { url } = await createTestSchema();
+    await using store = await openStore(optionsIn('/', { connectionString: url }));
+    const amounts = {
+      a: -(2n ** 63n),
+      b: 2n ** 63n - 1n,
+      c: 2n ** 53n + 1n,
+      d: -(2n ** 53n) - 1n,
+      e: 0n,
+      f: -1n,
+      g: 2n ** 32n,
+      h: -(2n ** 32n) - 1n,
+    };
+    await saveDay(store, '2026-02-01', amounts);
+    expect(await totalsOf(store)).toEqual(amounts);
+
+    const { MAX_VALUE, MIN_VALUE } = Number;
+    const values = [0, MIN_VALUE, -MIN_VALUE, MAX_VALUE, -MAX_VALUE, Infinity, -Infinity, 2 ** 53 + 2, 0.1]
+      .concat([1 / 3, 2.225_073_858_507_201e-308, 1e21, 1e-7])
+      .map((value, index) => [`id-${index + 10}`, value] as const);
+    await save(store, [...values, ['zero', -0]]);
+    const stored = (await store.loadDay('2026-02-02'))!.usage.get('query')!;
+    const pairs = stored.identityIds.map((identityId, index) => [identityId, stored.values[index]]);
+    // Zero has no sign in a database.
+    expect(Object.fromEntries(pairs)).toEqual(Object.fromEntries([...values, ['zero', 0]]));
+  });
+
+  it('that add up to none are refused, and the day stays as it was', async () => {
+    const { url } = await createTestSchema();
+    await using store = await openStore(optionsIn('/', { connectionString: url }));
+    await save(store, [['x', 1]]);
+    const outcome = await told(
+      save(store, [
+        ['x', Infinity],
+        ['x', -Infinity],
+      ]),
+    );
+    expect(outcome).toEqual(['CB_STORAGE_REJECTED', 'NaN is not a number']);
+    expect((await store.loadDay('2026-02-02'))!.usage.get('query')!.values).toEqual([1]);
+  });
+});
