@@ -17,10 +17,6 @@ export class KnownDimensions {
   readonly #byId = new Map<number, Dimension>();
   #groups: ReadonlyMap<number, RankedGroup> = new Map();
 
-  get isEmpty(): boolean {
-    return this.#byId.size === 0;
-  }
-
   /** Whether one of the ids has to be looked up. Begins anew when it knows too many. */
   lacks(ids: readonly number[]): boolean {
     if (this.#byId.size > MAX_CACHED) this.forget();

@@ -64,18 +64,6 @@ export class PostgresDatabase {
     }
   }
 
-  /** Rows as arrays, of one query that is read alone. */
-  async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    try {
-      const { rows } = await this.#turns(() =>
-        this.#pool.query({ text, values: [...values], rowMode: 'array' }),
-      );
-      return rows as unknown as Row[];
-    } catch (error) {
-      throw this.#coded(error, 'CB_STORAGE_OPEN');
-    }
-  }
-
   async first<Row>(query: Query<Row>): Promise<Row | undefined> {
     return (await this.all(query))[0];
   }

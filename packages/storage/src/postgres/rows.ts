@@ -28,31 +28,11 @@ export async function* loadRows(
   const merge = aggregation === 'daily' || aggregation === 'monthly';
   const days = await database.all(daysWithRowsQuery(database.build, window));
   for (const period of periodsOf(days, aggregation)) {
-    const sums =
-      (await sumsOfKnown({ database, dimensions }, period, merge)) ??
-      (await database.read((session) =>
-        sumsOf({ session, build: database.build, dimensions }, period, merge),
-      ));
+    const sums = await database.read((session) =>
+      sumsOf({ session, build: database.build, dimensions }, period, merge),
+    );
     yield* groupRows({ ...owner, sums, merge }, ROWS_PER_CHUNK);
   }
-}
-
-/**
- * Of a period of one day whose dimensions are all known, as they mostly are: one statement and no transaction.
- * Undefined otherwise. A dimension that retention removes is forgotten, or is that of a day of before.
- */
-async function sumsOfKnown(
-  { database, dimensions }: Pick<RowSource, 'database' | 'dimensions'>,
-  { timestamp, first, end }: Period,
-  merge: boolean,
-): Promise<PeriodSums | undefined> {
-  if (end - first > 1 || dimensions.isEmpty) return undefined;
-  const [facts] = await database.arrays<FactColumns>(merge ? FACTS : FACTS_BY_INSTANT, [first]);
-  const sums = new FactSums();
-  sums.add(facts!, timestamp);
-  const { timestamps, dimensionIds, units } = sums.columns();
-  if (dimensions.lacks(dimensionIds)) return undefined;
-  return { timestamps, dimensions: dimensions.of(dimensionIds), units };
 }
 
 interface Reading {
