@@ -1,4 +1,4 @@
-import { formatUnits, LEDGER_SCALE, SHARE_SCALE } from '@chargeback/money';
+import { formatUnits } from '@chargeback/money';
 import type { ChargebackRow } from '@chargeback/plugin-api';
 import Papa from 'papaparse';
 
@@ -84,7 +84,7 @@ export class CsvText {
       this.#putAscii(row.costType);
       this.#bytes[this.#length++] = COMMA;
       // The amount is a number and stays one, a negative one too.
-      this.#putAmount(row.amount.units);
+      this.#putAscii(formatUnits(row.amount.units));
       this.#put(after);
     }
   }
@@ -136,50 +136,11 @@ export class CsvText {
     this.#length += bytes.length;
   }
 
-  /** What {@link formatUnits} writes: amounts differ from row to row, so that a text of each would be made for nothing. */
-  #putAmount(units: bigint): void {
-    const amount = Number(units);
-    const absolute = Math.abs(amount);
-    if (absolute > Number.MAX_SAFE_INTEGER) return this.#putAscii(formatUnits(units));
-    const bytes = this.#bytes;
-    if (amount < 0) bytes[this.#length++] = MINUS;
-    let rest = absolute % UNITS_PER_WHOLE;
-    const whole = (absolute - rest) / UNITS_PER_WHOLE;
-    const point = this.#length + digitsOf(whole);
-    putDigits(bytes, whole, { from: this.#length, end: point });
-    bytes[point] = POINT;
-    let decimals = LEDGER_SCALE;
-    for (; decimals > SHARE_SCALE && rest % 10 === 0; decimals -= 1) rest /= 10;
-    this.#length = point + 1 + decimals;
-    putDigits(bytes, rest, { from: point + 1, end: this.#length });
-  }
-
   #putAscii(text: string): void {
     for (let index = 0; index < text.length; index += 1) {
       this.#bytes[this.#length + index] = text.charCodeAt(index);
     }
     this.#length += text.length;
-  }
-}
-
-const MINUS = 0x2d;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const UNITS_PER_WHOLE = 10 ** LEDGER_SCALE;
-
-function digitsOf(whole: number): number {
-  let digits = 1;
-  for (let power = 10; power <= whole; power *= 10) digits += 1;
-  return digits;
-}
-
-/** Fills all places, with leading zeros. */
-function putDigits(bytes: Uint8Array, value: number, { from, end }: { from: number; end: number }): void {
-  let rest = value;
-  for (let at = end - 1; at >= from; at -= 1) {
-    const tenth = Math.floor(rest / 10);
-    bytes[at] = ZERO + (rest - 10 * tenth);
-    rest = tenth;
   }
 }
 
