@@ -73,6 +73,10 @@ describe('reading an answer with exact numbers', () => {
       '[1 2]',
       '"1',
       '1"a"',
+      // Strings without end, which a quote behind them would end.
+      String.raw`"\1.50`,
+      String.raw`"a\"\1e5`,
+      String.raw`["\NaN]`,
     ];
     for (const source of [...broken, '{"a":"\\"}', '[1,]', '']) expect(exact(source)).toBeUndefined();
   });
