@@ -22,12 +22,15 @@ const TOKEN =
  * of the row they are in, not of its whole page.
  */
 export function parseJson(text: string, { exactNumbers }: { exactNumbers: boolean }): JsonValue | undefined {
-  const quoted = (token: string, end: string | undefined): string =>
-    end === undefined ? `"${token}"` : token;
   try {
     // A reviver, which also sees the sources, takes longer.
     return JSON.parse(exactNumbers ? text.replace(TOKEN, quoted) : text) as JsonValue;
   } catch {
     return undefined;
   }
+}
+
+/** A string, of which an end was found, as it is; anything else in quotes. */
+function quoted(token: string, end: string | undefined): string {
+  return end === undefined ? `"${token}"` : token;
 }
