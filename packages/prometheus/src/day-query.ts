@@ -109,8 +109,8 @@ export function hasNamesakes(
 ): boolean {
   const names = new Set<string>();
   for (const { labels } of series) {
-    const resource = resourceLabel === null ? '' : (labels[resourceLabel] ?? '');
-    names.add(`${resource}\u0000${labels[identityLabel] ?? ''}`);
+    const name = labels[identityLabel] ?? '';
+    names.add(resourceLabel === null ? name : `${labels[resourceLabel] ?? ''}\u0000${name}`);
   }
   return names.size < series.length;
 }

@@ -1,6 +1,7 @@
 import type { Logger, PluginHost } from '@chargeback/plugin-api';
 import type { MetricsConnection } from './connection.ts';
 import { quoteFor } from './quote-server.ts';
+import { KnownLabels } from './known-labels.ts';
 import { parseAnswer, type RangeAnswer } from './range-answer.ts';
 import { createRetrier } from './retrier.ts';
 import { type QueryRequest, sendQuery } from './send-query.ts';
@@ -56,12 +57,13 @@ export function createPrometheusClient(
     return `${server}, query ${shown}`;
   };
   const quote = quoteFor(connection);
+  const known = new KnownLabels();
   const ask = async (request: QueryRequest, signal: AbortSignal): Promise<RangeAnswer> => {
     const body = await retry(
       () => sendQuery(connection, request, { fetch, signal, now: host.clock() }),
       signal,
     );
-    return parseAnswer(body, request.asked);
+    return parseAnswer(body, request.asked, known);
   };
   return {
     queryRange: ({ expression, start, end, stepSeconds }, signal) =>

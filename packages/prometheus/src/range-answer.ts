@@ -1,6 +1,7 @@
 import { constants } from 'node:buffer';
 import { ChargebackError } from '@chargeback/plugin-api';
-import { isLabels, type RangeSeries, scanMatrix } from './scan-matrix.ts';
+import { isLabels, type KnownLabels } from './known-labels.ts';
+import { type RangeSeries, scanMatrix } from './scan-matrix.ts';
 
 export interface RangeAnswer {
   readonly series: readonly RangeSeries[];
@@ -37,8 +38,8 @@ const LONGEST_ERROR_BODY = 1_048_576;
  * @throws {ChargebackError} `CB_METRICS_ANSWER` when it is not of the Prometheus HTTP API, `CB_METRICS_QUERY`
  *   when it carries an error or a result that is not made of series of numbers.
  */
-export function parseAnswer(body: Buffer, asked: Asked): RangeAnswer {
-  return (asked.resultType === 'matrix' ? scanMatrix(body) : null) ?? parseJson(body, asked);
+export function parseAnswer(body: Buffer, asked: Asked, known: KnownLabels): RangeAnswer {
+  return (asked.resultType === 'matrix' ? scanMatrix(body, known) : null) ?? parseJson(body, asked);
 }
 
 function parseJson(body: Buffer, asked: Asked): RangeAnswer {

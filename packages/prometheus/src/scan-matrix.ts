@@ -1,6 +1,8 @@
+import type { KnownLabels, Labels } from './known-labels.ts';
+
 /** One series in columns: entry i of both arrays belongs together. */
 export interface RangeSeries {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
   /** Unix seconds, ascending. */
   readonly times: Float64Array;
   /** NaN for what is not a finite number's text. */
@@ -17,9 +19,10 @@ const COMMA = 0x2c;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
-const HEAD = '{"status":"success","data":{"resultType":"matrix","result":[';
-const METRIC = '{"metric":';
-const VALUES = ',"values":[';
+const HEAD = Buffer.from('{"status":"success","data":{"resultType":"matrix","result":[');
+const METRIC = Buffer.from('{"metric":');
+const VALUES = Buffer.from(',"values":[');
+const END = Buffer.from(']}}');
 /** Integers of this many digits, and powers of ten up to 10²², are exact doubles: their quotient is rounded once. */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent);
@@ -29,21 +32,26 @@ const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 
  * nearly two million. Understands the one shape in which servers write it and answers null for anything else,
  * which is then left to a JSON parser.
  */
-export function scanMatrix(body: Buffer): { series: RangeSeries[]; warnings: string[] } | null {
-  const scanner = new MatrixScanner(body);
+export function scanMatrix(
+  body: Buffer,
+  known: KnownLabels,
+): { series: RangeSeries[]; warnings: string[] } | null {
+  const scanner = new MatrixScanner(body, known);
   const series = scanner.series();
   return series && { series, warnings: [] };
 }
 
 class MatrixScanner {
   readonly #body: Buffer;
+  readonly #known: KnownLabels;
   #at = 0;
   #times: Float64Array;
   #values: Float64Array;
   #count = 0;
 
-  constructor(body: Buffer) {
+  constructor(body: Buffer, known: KnownLabels) {
     this.#body = body;
+    this.#known = known;
     // A sample takes at least 16 bytes of text.
     const most = (body.length >> 4) + 1;
     this.#times = new Float64Array(most);
@@ -60,14 +68,14 @@ class MatrixScanner {
         series.push(one);
       } while (this.#takeByte(COMMA));
     }
-    return this.#take(']}}') && this.#restIsBlank() ? series : null;
+    return this.#take(END) && this.#restIsBlank() ? series : null;
   }
 
   #one(): RangeSeries | null {
     if (!this.#take(METRIC)) return null;
     const end = this.#endOfObject();
     if (end < 0) return null;
-    const labels = readLabels(this.#body.toString('utf8', this.#at, end));
+    const labels = this.#known.read(this.#body.toString('utf8', this.#at, end));
     if (!labels) return null;
     this.#at = end;
     if (!this.#take(VALUES)) return null;
@@ -75,8 +83,8 @@ class MatrixScanner {
     if (!this.#samples() || !this.#takeByte(CLOSE_BRACE)) return null;
     return {
       labels,
-      times: this.#times.subarray(first, this.#count),
-      values: this.#values.subarray(first, this.#count),
+      times: part(this.#times, first, this.#count),
+      values: part(this.#values, first, this.#count),
     };
   }
 
@@ -145,8 +153,10 @@ class MatrixScanner {
     return -1;
   }
 
-  #take(text: string): boolean {
-    if (this.#body.toString('latin1', this.#at, this.#at + text.length) !== text) return false;
+  #take(text: Buffer): boolean {
+    for (let index = 0; index < text.length; index += 1) {
+      if (this.#body[this.#at + index] !== text[index]) return false;
+    }
     this.#at += text.length;
     return true;
   }
@@ -162,18 +172,7 @@ class MatrixScanner {
   }
 }
 
-/** Null for what is not an object of texts. */
-function readLabels(text: string): Record<string, string> | null {
-  try {
-    const labels: unknown = JSON.parse(text);
-    return isLabels(labels) ? labels : null;
-  } catch {
-    return null;
-  }
-}
-
-export function isLabels(value: unknown): value is Record<string, string> {
-  if (typeof value !== 'object' || value === null) return false;
-  for (const label of Object.values(value)) if (typeof label !== 'string') return false;
-  return true;
+/** A view, as `subarray` gives it in twice the time. */
+function part(all: Float64Array, first: number, end: number): Float64Array {
+  return new Float64Array(all.buffer, first * Float64Array.BYTES_PER_ELEMENT, end - first);
 }

@@ -106,7 +106,9 @@ function orderOf(
   { sums: { timestamps, dimensions } }: GroupingInput,
   { before, after }: Places,
 ): Uint32Array {
-  return Uint32Array.from(timestamps.keys()).toSorted(
+  const order = new Uint32Array(timestamps.length);
+  for (let index = 0; index < order.length; index += 1) order[index] = index;
+  return order.toSorted(
     (left, right) =>
       timestamps[left]! - timestamps[right]! ||
       before[left]! - before[right]! ||

@@ -13,10 +13,10 @@ import {
   linesQuery,
   lineValues,
 } from '../queries/billing-lines.ts';
+import { bulkInsert, insertTuples } from './insert-rows.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
-const INSERT_LINE = `insert into billing_lines (${LINE_COLUMNS.join(', ')})
-  values (${LINE_COLUMNS.map(() => '?').join(', ')})`;
+const INSERT_LINES = bulkInsert({ table: 'billing_lines', columns: LINE_COLUMNS });
 
 /**
  * Replaces the bill of a day. A line that was there keeps its key. Keys of withdrawn lines stay as long as
@@ -32,11 +32,12 @@ export function replaceLines(
   const keys = new Map(stored.map(({ line_id, line_key }) => [line_id, line_key]));
   database.statement('delete from billing_lines where day = ?').run(day);
   const addKey = database.statement('insert into line_keys (day, line_id) values (?, ?)');
-  const addLine = database.statement(INSERT_LINE);
-  for (const line of lines) {
-    const lineKey = keys.get(line.lineId) ?? Number(addKey.run(day, line.lineId).lastInsertRowid);
-    addLine.run(...lineValues(day, { lineKey, line }));
-  }
+  const keyed = lines.map((line) => ({
+    lineKey: keys.get(line.lineId) ?? Number(addKey.run(day, line.lineId).lastInsertRowid),
+    line,
+  }));
+  const rows = keyed.map((line) => lineValues(day, line));
+  insertTuples(database, INSERT_LINES, rows);
   deleteUnusedKeys(database, day);
 }
 

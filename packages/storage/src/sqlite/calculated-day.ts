@@ -1,4 +1,4 @@
-import { ChargebackError, type IsoDate } from '@chargeback/plugin-api';
+import { ChargebackError } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import type { BilledLine } from '../queries/billing-lines.ts';
 import {
@@ -14,8 +14,8 @@ import { isRevision } from '../queries/revisions.ts';
 import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
 import { deleteUnusedKeys, loadBilledLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
-import type { Dimensions } from './dimensions.ts';
-import { bulkInsert, insertRows } from './insert-rows.ts';
+import type { DimensionOf, Dimensions } from './dimensions.ts';
+import { bulkInsert, insertRows, insertTuples } from './insert-rows.ts';
 import { replaceProblems } from './problems.ts';
 import { dayTotals, saveRevision } from './revisions.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
@@ -42,10 +42,8 @@ export function saveCalculatedDay(
     // Before the first calculation there is nothing to replace.
     const isFirst = previous.calculation_id === null;
     if (!isFirst) deleteResults(database, day);
-    for (const line of calculated.lines) {
-      const { date, calculatedAt } = calculated;
-      saveLine({ database, dimensions, day, date, calculatedAt, isFirst }, billed.get(line.lineId)!, line);
-    }
+    saveLines({ database, dimensions, day }, { billed, calculated });
+    for (const line of calculated.lines) saveAttempts({ database, day, calculated, isFirst }, line);
     deleteUnusedKeys(database, day);
     replaceProblems(database, {
       stage: 'calculate',
@@ -73,72 +71,96 @@ function deleteResults(database: SqliteDatabase, day: DayNumber): void {
     .run({ day });
 }
 
-interface LineTarget {
+interface DayTarget {
   readonly database: SqliteDatabase;
   readonly dimensions: Dimensions;
   readonly day: DayNumber;
-  readonly date: IsoDate;
-  readonly calculatedAt: Date;
-  /** The day has no results yet, and no tries. */
-  readonly isFirst: boolean;
 }
 
-const INSERT_LINE = `insert into calculated_lines (${CALCULATED_LINE_COLUMNS.join(', ')})
-  values (${CALCULATED_LINE_COLUMNS.map(() => '?').join(', ')})`;
+interface Results {
+  readonly billed: ReadonlyMap<string, BilledLine>;
+  readonly calculated: CalculatedDay;
+}
 
-const INSERT_PORTION = `insert into line_portions (${PORTION_COLUMNS.join(', ')})
-  values (${PORTION_COLUMNS.map(() => '?').join(', ')})`;
+const INSERT_LINES = bulkInsert({ table: 'calculated_lines', columns: CALCULATED_LINE_COLUMNS });
+const INSERT_PORTIONS = bulkInsert({ table: 'line_portions', columns: PORTION_COLUMNS });
 
-function saveLine(target: LineTarget, billed: BilledLine, calculated: CalculatedLine): void {
-  const { database, day, date } = target;
-  const { lineKey, line } = billed;
-  database.statement(INSERT_LINE).run(...calculatedLineValues(day, billed, calculated));
-  let sum = calculated.retainedUnits;
-  for (const [index, portion] of calculated.portions.entries()) {
-    database.statement(INSERT_PORTION).run(...portionValues(lineKey, index, portion));
-    sum += saveFacts(target, { line, portion, lineKey, index });
+function saveLines(target: DayTarget, { billed, calculated: { date, lines } }: Results): void {
+  const { database, dimensions, day } = target;
+  const lineRows: unknown[][] = [];
+  const portionRows: unknown[][] = [];
+  const facts: FactPortion[] = [];
+  for (const calculated of lines) {
+    const billedLine = billed.get(calculated.lineId)!;
+    const { lineKey, line } = billedLine;
+    lineRows.push(calculatedLineValues(day, billedLine, calculated));
+    let sum = calculated.retainedUnits;
+    for (const [index, portion] of calculated.portions.entries()) {
+      portionRows.push(portionValues(lineKey, index, portion));
+      const rowCount = portion.identityIds.length;
+      for (let row = 0; row < rowCount; row += 1) sum += portion.units[row]!;
+      if (rowCount === 0) continue;
+      facts.push({ lineKey, index, portion, dimensionOf: dimensions.ofPortion(line, portion) });
+    }
+    assertConserved({ date, line }, calculated, sum);
   }
-  assertConserved({ date, line }, calculated, sum);
-  saveAttempts(target, calculated);
+  insertTuples(database, INSERT_LINES, lineRows);
+  insertTuples(database, INSERT_PORTIONS, portionRows);
+  saveFacts(target, facts);
 }
 
-interface FactTarget {
-  readonly line: BilledLine['line'];
-  readonly portion: CalculatedPortion;
+interface FactPortion {
   readonly lineKey: number;
   readonly index: number;
+  /** With rows. */
+  readonly portion: CalculatedPortion;
+  readonly dimensionOf: DimensionOf;
 }
 
 const INSERT_FACTS = bulkInsert({
   table: 'chargeback_facts',
-  common: ['day', 'line_key', 'portion_index'],
-  columns: ['dimension_id', 'amount', 'ratio'],
+  common: ['day'],
+  columns: ['line_key', 'portion_index', 'dimension_id', 'amount', 'ratio'],
   after: 'on conflict do update set amount = amount + excluded.amount, ratio = ratio + excluded.ratio',
 });
 
-/** Writes the rows of a portion and returns their sum. Rows that agree in every dimension are added. */
-function saveFacts({ database, dimensions, day }: LineTarget, fact: FactTarget): bigint {
-  const { portion, lineKey, index } = fact;
-  const dimensionOf = dimensions.ofPortion(fact.line, portion);
-  const { identityIds, units, ratios } = portion;
-  let sum = 0n;
+/** Writes the rows of all portions of a day as one list: most have few. Rows that agree in every dimension are added. */
+function saveFacts(
+  { database, day }: Pick<DayTarget, 'database' | 'day'>,
+  facts: readonly FactPortion[],
+): void {
+  let at = 0;
+  let row = 0;
   insertRows(database, INSERT_FACTS, {
-    count: identityIds.length,
-    common: { day, line_key: lineKey, portion_index: index },
-    fill(row, into, at) {
-      const amount = units[row]!;
-      into[at] = dimensionOf(identityIds[row]!);
-      into[at + 1] = amount;
-      into[at + 2] = ratios[row]!;
-      sum += amount;
+    count: facts.reduce((count, { portion }) => count + portion.identityIds.length, 0),
+    common: { day },
+    fill(_, into, place) {
+      if (row === facts[at]!.portion.identityIds.length) {
+        at += 1;
+        row = 0;
+      }
+      const { lineKey, index, portion, dimensionOf } = facts[at]!;
+      into[place] = lineKey;
+      into[place + 1] = index;
+      into[place + 2] = dimensionOf(portion.identityIds[row]!);
+      into[place + 3] = portion.units[row];
+      into[place + 4] = portion.ratios[row];
+      row += 1;
     },
   });
-  return sum;
+}
+
+interface AttemptsTarget {
+  readonly database: SqliteDatabase;
+  readonly day: DayNumber;
+  readonly calculated: CalculatedDay;
+  /** The day has no results yet, and no tries. */
+  readonly isFirst: boolean;
 }
 
 /** The instant is that of the last try that counted. */
 function saveAttempts(
-  { database, day, calculatedAt, isFirst }: LineTarget,
+  { database, day, calculated: { calculatedAt }, isFirst }: AttemptsTarget,
   { lineId, attempts }: CalculatedLine,
 ): void {
   if (attempts === 0) {

@@ -12,15 +12,15 @@ export interface BulkInsert {
 
 export interface BulkInsertText {
   readonly table: string;
-  /** Columns that all rows of one call have in common. */
-  readonly common: readonly string[];
+  /** Columns that all rows of one call have in common. Default: none. */
+  readonly common?: readonly string[];
   /** Columns that differ from row to row. */
   readonly columns: readonly string[];
-  /** What follows the values. */
-  readonly after: string;
+  /** What follows the values. Default: nothing. */
+  readonly after?: string;
 }
 
-export function bulkInsert({ table, common, columns, after }: BulkInsertText): BulkInsert {
+export function bulkInsert({ table, common = [], columns, after = '' }: BulkInsertText): BulkInsert {
   const row = `(${[...common.map((name) => `@${name}`), ...columns.map(() => '?')].join(', ')})`;
   const text = (rows: number) =>
     `insert into ${table} (${[...common, ...columns].join(', ')})
@@ -55,4 +55,19 @@ export function insertRows(
       insert.run(values, common);
     }
   }
+}
+
+/** {@link insertRows} of rows that are there as arrays and have nothing in common. */
+export function insertTuples(
+  database: SqliteDatabase,
+  insert: BulkInsert,
+  rows: readonly (readonly unknown[])[],
+): void {
+  insertRows(database, insert, {
+    count: rows.length,
+    common: {},
+    fill(row, into, at) {
+      for (const [index, value] of rows[row]!.entries()) into[at + index] = value;
+    },
+  });
 }

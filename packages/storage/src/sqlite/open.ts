@@ -14,6 +14,8 @@ import { isBusy, storageError } from './storage-error.ts';
 const OLDEST_NODE = 22;
 /** Holds the indexes of some hundred thousand dimensions; SQLite's own 2 MB do not. */
 const CACHE_KIBIBYTES = 16_384;
+/** Of 4 KiB. A page that several days write goes from the log into the file once: a sixth of what inserting takes. */
+const PAGES_PER_CHECKPOINT = 4_096;
 const BUSY_MILLISECONDS = 5000;
 const RETRY_MILLISECONDS = 25;
 
@@ -93,6 +95,7 @@ async function initialize(file: OpenedFile, build: Kysely<StorageSchema>): Promi
   connection.pragma('foreign_keys = on');
   connection.pragma('temp_store = memory');
   connection.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
+  connection.pragma(`wal_autocheckpoint = ${PAGES_PER_CHECKPOINT}`);
   if (!(await whileBusy(() => isReady(file)))) {
     await whileBusy(() => connection.exec('begin immediate'));
     try {
