@@ -49,6 +49,11 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
   const insert = (mark: unknown) => statement('insert into written values ($1)', [mark]);
   const DIVIDE = statement('select 1 / 0');
 
+  async function copyAndCommit(session: PostgresSession): Promise<void> {
+    await session.copy('written (mark)', ['copied\n']);
+    await session.commit();
+  }
+
   /** What is written once a failed transaction was left; the session is as good as before. */
   async function writtenAfter(work: (session: PostgresSession) => Promise<unknown>, begin = 'begin') {
     const error = await failureOf(work(new PostgresSession(client, begin)));
@@ -62,7 +67,7 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
 
   it.each<[string, (session: PostgresSession) => Promise<unknown>]>([
     ['the end', (session) => session.commit()],
-    ['COPY', (session) => session.copy('written (mark)', ['copied\n'])],
+    ['the end behind COPY', copyAndCommit],
     ['one that is waited for', (session) => session.run(insert('waited for'))],
     ['several at once', (session) => session.together(insert('first'), insert('second'))],
     ['a statement of the schema', (session) => session.bare()],
@@ -124,6 +129,8 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     const [message, written] = await writtenAfter(async (session) => {
       await session.later(insert('before'));
       await session.copy('written (mark)', rows);
+      await session.later(insert('behind'));
+      await session.commit();
     });
     expect(message).toContain(expected);
     expect(written).toEqual(['next']);
