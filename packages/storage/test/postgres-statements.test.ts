@@ -33,11 +33,16 @@ async function told(work: Promise<unknown>): Promise<readonly [code: string, wor
 
 describe.skipIf(!postgresRuns())('statements that are sent without waiting', () => {
   let client: pg.Client;
+  let plain: string;
+  /** A table that others see. */
+  let slow: string;
   beforeEach(async () => {
     const { url } = await createTestSchema();
+    plain = url.replace(/\?.*/, '');
+    slow = `slow_${new URL(url).searchParams.get('schema')}`;
     // The types of pg do not know of it.
     const options: pg.ClientConfig & { pipeline: boolean } = {
-      connectionString: url.replace(/\?.*/, ''),
+      connectionString: plain,
       pipeline: true,
     };
     client = new pg.Client(options);
@@ -134,6 +139,91 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     });
     expect(message).toContain(expected);
     expect(written).toEqual(['next']);
+  });
+
+  /** Rows that cannot be made, after some that were sent. */
+  function* broken(): Generator<string> {
+    yield* LONG;
+    throw new Error('no such row');
+  }
+
+  it('leave nothing when a row of COPY cannot be made, and tell that', async () => {
+    const outcome = await writtenAfter((session) => session.copy('written (mark)', broken()));
+    expect(outcome).toEqual(['no such row', ['next']]);
+  });
+
+  it('tell what failed before a row of COPY could not be made', async () => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later(DIVIDE);
+      await session.copy('written (mark)', broken());
+      await session.commit();
+    });
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
+  it('give the rows of one COPY behind another, each to those behind it', async () => {
+    const session = new PostgresSession(client, 'begin');
+    await session.later(insert('before'));
+    await session.copy('written (mark)', ['o', 'ne\ntwo', '\n']);
+    await session.later(statement('delete from written where mark = $1', ['one']));
+    await session.copy('written (mark)', []);
+    await session.copy('written (mark)', ['one\n']);
+    const marks = await session.arrays('select mark from written order by mark', []);
+    await session.commit();
+    expect(marks).toEqual([['before'], ['one'], ['two']]);
+  });
+
+  it('hold no more rows in memory than a server takes', async () => {
+    const other = new pg.Client({ connectionString: plain });
+    await other.connect();
+    try {
+      await client.query(`create table ${slow} (mark text)`);
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      await other.query('begin');
+      await other.query(`lock table ${slow} in access exclusive mode`);
+      const session = new PostgresSession(client, 'begin');
+      let made = 0;
+      const each = function* () {
+        for (const row of LONG) {
+          made += 1;
+          yield row;
+        }
+      };
+      const copied = session.copy(`${slow} (mark)`, each());
+      const waiting = async () => {
+        // Within a transaction it is what it was at first.
+        await other.query('select pg_stat_clear_snapshot()');
+        const text = 'select from pg_stat_activity where pid = $1 and wait_event_type = $2';
+        return (await other.query(text, [rows[0]!.pid, 'Lock'])).rowCount;
+      };
+      await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+      expect(made).toBeLessThan(LONG.length);
+      await other.query('rollback');
+      await copied;
+      await session.commit();
+      expect(made).toBe(LONG.length);
+      expect((await client.query(`select from ${slow}`)).rowCount).toBe(LONG.length);
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('end when the session does, in the middle of COPY', async () => {
+    const other = new pg.Client({ connectionString: plain });
+    client.on('error', () => {});
+    await other.connect();
+    try {
+      await client.query(`create table ${slow} (mark text)`);
+      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+      await other.query('begin');
+      await other.query(`lock table ${slow} in access exclusive mode`);
+      const session = new PostgresSession(client, 'begin');
+      const failed = failureOf(session.copy(`${slow} (mark)`, LONG).then(() => session.commit()));
+      await other.query('select pg_terminate_backend($1)', [rows[0]!.pid]);
+      expect((await failed).message).toMatch(/terminat|reset|EPIPE/i);
+    } finally {
+      await other.end();
+    }
   });
 });
 
