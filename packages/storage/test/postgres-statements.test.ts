@@ -34,6 +34,7 @@ async function told(work: Promise<unknown>): Promise<readonly [code: string, wor
 describe.skipIf(!postgresRuns())('statements that are sent without waiting', () => {
   let client: pg.Client;
   let plain: string;
+  let pid: number;
   /** A table that others see. */
   let slow: string;
   beforeEach(async () => {
@@ -48,6 +49,7 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     client = new pg.Client(options);
     await client.connect();
     await client.query('create temporary table written (mark text unique)');
+    ({ pid } = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!);
   });
   afterEach(() => client.end());
 
@@ -173,12 +175,22 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     expect(marks).toEqual([['before'], ['one'], ['two']]);
   });
 
+  /** Until the session waits for a lock. */
+  async function locked(other: pg.Client): Promise<void> {
+    const waiting = async () => {
+      // Within a transaction it is what it was at first.
+      await other.query('select pg_stat_clear_snapshot()');
+      const text = `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`;
+      return (await other.query(text, [pid])).rowCount;
+    };
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+  }
+
   it('hold no more rows in memory than a server takes', async () => {
     const other = new pg.Client({ connectionString: plain });
     await other.connect();
     try {
       await client.query(`create table ${slow} (mark text)`);
-      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
       await other.query('begin');
       await other.query(`lock table ${slow} in access exclusive mode`);
       const session = new PostgresSession(client, 'begin');
@@ -190,13 +202,7 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
         }
       };
       const copied = session.copy(`${slow} (mark)`, each());
-      const waiting = async () => {
-        // Within a transaction it is what it was at first.
-        await other.query('select pg_stat_clear_snapshot()');
-        const text = 'select from pg_stat_activity where pid = $1 and wait_event_type = $2';
-        return (await other.query(text, [rows[0]!.pid, 'Lock'])).rowCount;
-      };
-      await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+      await locked(other);
       expect(made).toBeLessThan(LONG.length);
       await other.query('rollback');
       await copied;
@@ -214,12 +220,12 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     await other.connect();
     try {
       await client.query(`create table ${slow} (mark text)`);
-      const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
       await other.query('begin');
       await other.query(`lock table ${slow} in access exclusive mode`);
       const session = new PostgresSession(client, 'begin');
       const failed = failureOf(session.copy(`${slow} (mark)`, LONG).then(() => session.commit()));
-      await other.query('select pg_terminate_backend($1)', [rows[0]!.pid]);
+      await locked(other);
+      await other.query('select pg_terminate_backend($1)', [pid]);
       expect((await failed).message).toMatch(/terminat|reset|EPIPE/i);
     } finally {
       await other.end();
