@@ -163,6 +163,15 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     expect(outcome).toEqual(['division by zero', ['next']]);
   });
 
+  it('make no row for COPY once it is known that one failed', async () => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later(DIVIDE);
+      await failureOf(client.query('select behind'));
+      await session.copy('written (mark)', broken());
+    });
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
   it('give the rows of one COPY behind another, each to those behind it', async () => {
     const session = new PostgresSession(client, 'begin');
     await session.later(insert('before'));

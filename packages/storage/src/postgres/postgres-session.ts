@@ -148,6 +148,8 @@ export class PostgresSession {
   /** As {@link later}: nobody waits for the answer. */
   async #copy(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
     await this.#begun;
+    // Rows may be many: none is made that nobody will take.
+    if (this.#hasFailed) await this.#heard();
     const copy = new CopyIn(text, pieces);
     this.#client.query(copy);
     try {
