@@ -2,7 +2,7 @@ import { ChargebackError } from '@chargeback/plugin-api';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { administer, createTestSchema, postgresRuns } from '../../testkit/test/postgres/test-database.ts';
-import { type GatheredUsage, openStore, type Store } from '../src/index.ts';
+import { openStore, type Store } from '../src/index.ts';
 import { PostgresSession } from '../src/postgres/postgres-session.ts';
 import { saveDay, totalsOf } from './days.ts';
 import { optionsIn } from './temporary-store.ts';
@@ -33,21 +33,33 @@ async function told(work: Promise<unknown>): Promise<readonly [code: string, wor
 
 describe.skipIf(!postgresRuns())('statements that are sent without waiting', () => {
   let client: pg.Client;
+  let plain: string;
+  let pid: number;
+  /** A table that others see. */
+  let slow: string;
   beforeEach(async () => {
     const { url } = await createTestSchema();
+    plain = url.replace(/\?.*/, '');
+    slow = `slow_${new URL(url).searchParams.get('schema')}`;
     // The types of pg do not know of it.
     const options: pg.ClientConfig & { pipeline: boolean } = {
-      connectionString: url.replace(/\?.*/, ''),
+      connectionString: plain,
       pipeline: true,
     };
     client = new pg.Client(options);
     await client.connect();
     await client.query('create temporary table written (mark text unique)');
+    ({ pid } = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!);
   });
   afterEach(() => client.end());
 
   const insert = (mark: unknown) => statement('insert into written values ($1)', [mark]);
   const DIVIDE = statement('select 1 / 0');
+
+  async function copyAndCommit(session: PostgresSession): Promise<void> {
+    await session.copy('written (mark)', ['copied\n']);
+    await session.commit();
+  }
 
   /** What is written once a failed transaction was left; the session is as good as before. */
   async function writtenAfter(work: (session: PostgresSession) => Promise<unknown>, begin = 'begin') {
@@ -62,7 +74,7 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
 
   it.each<[string, (session: PostgresSession) => Promise<unknown>]>([
     ['the end', (session) => session.commit()],
-    ['COPY', (session) => session.copy('written (mark)', ['copied\n'])],
+    ['the end behind COPY', copyAndCommit],
     ['one that is waited for', (session) => session.run(insert('waited for'))],
     ['several at once', (session) => session.together(insert('first'), insert('second'))],
     ['a statement of the schema', (session) => session.bare()],
@@ -124,9 +136,109 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     const [message, written] = await writtenAfter(async (session) => {
       await session.later(insert('before'));
       await session.copy('written (mark)', rows);
+      await session.later(insert('behind'));
+      await session.commit();
     });
     expect(message).toContain(expected);
     expect(written).toEqual(['next']);
+  });
+
+  /** Rows that cannot be made, after some that were sent. */
+  function* broken(): Generator<string> {
+    yield* LONG;
+    throw new Error('no such row');
+  }
+
+  it('leave nothing when a row of COPY cannot be made, and tell that', async () => {
+    const outcome = await writtenAfter((session) => session.copy('written (mark)', broken()));
+    expect(outcome).toEqual(['no such row', ['next']]);
+  });
+
+  it('tell what failed before a row of COPY could not be made', async () => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later(DIVIDE);
+      await session.copy('written (mark)', broken());
+      await session.commit();
+    });
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
+  it('make no row for COPY once it is known that one failed', async () => {
+    const outcome = await writtenAfter(async (session) => {
+      await session.later(DIVIDE);
+      await failureOf(client.query('select behind'));
+      await session.copy('written (mark)', broken());
+    });
+    expect(outcome).toEqual(['division by zero', ['next']]);
+  });
+
+  it('give the rows of one COPY behind another, each to those behind it', async () => {
+    const session = new PostgresSession(client, 'begin');
+    await session.later(insert('before'));
+    await session.copy('written (mark)', ['o', 'ne\ntwo', '\n']);
+    await session.later(statement('delete from written where mark = $1', ['one']));
+    await session.copy('written (mark)', []);
+    await session.copy('written (mark)', ['one\n']);
+    const marks = await session.arrays('select mark from written order by mark', []);
+    await session.commit();
+    expect(marks).toEqual([['before'], ['one'], ['two']]);
+  });
+
+  /** Until the session waits for a lock. */
+  async function locked(other: pg.Client): Promise<void> {
+    const waiting = async () => {
+      // Within a transaction it is what it was at first.
+      await other.query('select pg_stat_clear_snapshot()');
+      const text = `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`;
+      return (await other.query(text, [pid])).rowCount;
+    };
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
+  }
+
+  it('hold no more rows in memory than a server takes', async () => {
+    const other = new pg.Client({ connectionString: plain });
+    await other.connect();
+    try {
+      await client.query(`create table ${slow} (mark text)`);
+      await other.query('begin');
+      await other.query(`lock table ${slow} in access exclusive mode`);
+      const session = new PostgresSession(client, 'begin');
+      let made = 0;
+      const each = function* () {
+        for (const row of LONG) {
+          made += 1;
+          yield row;
+        }
+      };
+      const copied = session.copy(`${slow} (mark)`, each());
+      await locked(other);
+      expect(made).toBeLessThan(LONG.length);
+      await other.query('rollback');
+      await copied;
+      await session.commit();
+      expect(made).toBe(LONG.length);
+      expect((await client.query(`select from ${slow}`)).rowCount).toBe(LONG.length);
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('end when the session does, in the middle of COPY', async () => {
+    const other = new pg.Client({ connectionString: plain });
+    client.on('error', () => {});
+    await other.connect();
+    try {
+      await client.query(`create table ${slow} (mark text)`);
+      await other.query('begin');
+      await other.query(`lock table ${slow} in access exclusive mode`);
+      const session = new PostgresSession(client, 'begin');
+      const failed = failureOf(session.copy(`${slow} (mark)`, LONG).then(() => session.commit()));
+      await locked(other);
+      await other.query('select pg_terminate_backend($1)', [pid]);
+      expect((await failed).message).toMatch(/terminat|reset|EPIPE/i);
+    } finally {
+      await other.end();
+    }
   });
 });
 
@@ -242,74 +354,5 @@ describe.skipIf(!postgresRuns())('rows that cannot be written', () => {
       await other.end();
     }
     expect(await totalsOf(hurried)).toEqual({ x: 1n });
-  });
-});
-
-describe.skipIf(!postgresRuns())('numbers in PostgreSQL', () => {
-  function usage(values: readonly (readonly [identityId: string, value: number])[]): GatheredUsage {
-    return {
-      date: '2026-02-02',
-      queryKey: 'query',
-      totals: {
-        resourceIds: null,
-        identityIds: values.map(([identityId]) => identityId),
-        values: values.map(([, value]) => value),
-      },
-      coverage: { samplesSeen: 1, samplesExpected: 1 },
-      outcome: 'complete',
-      problems: [],
-    };
-  }
-
-  async function save(store: Store, values: Parameters<typeof usage>[0]): Promise<void> {
-    await store.saveGatheredDay({
-      date: '2026-02-02',
-      lines: [],
-      usage: [usage(values)],
-      gatherFingerprint: 'gathering',
-      complete: true,
-      gatheredAt: new Date(),
-    });
-  }
-
-  it('come back as they were', async () => {
-    const { url } = await createTestSchema();
-    await using store = await openStore(optionsIn('/', { connectionString: url }));
-    const amounts = {
-      a: -(2n ** 63n),
-      b: 2n ** 63n - 1n,
-      c: 2n ** 53n + 1n,
-      d: -(2n ** 53n) - 1n,
-      e: 0n,
-      f: -1n,
-      g: 2n ** 32n,
-      h: -(2n ** 32n) - 1n,
-    };
-    await saveDay(store, '2026-02-01', amounts);
-    expect(await totalsOf(store)).toEqual(amounts);
-
-    const { MAX_VALUE, MIN_VALUE } = Number;
-    const values = [0, MIN_VALUE, -MIN_VALUE, MAX_VALUE, -MAX_VALUE, Infinity, -Infinity, 2 ** 53 + 2, 0.1]
-      .concat([1 / 3, 2.225_073_858_507_201e-308, 1e21, 1e-7])
-      .map((value, index) => [`id-${index + 10}`, value] as const);
-    await save(store, [...values, ['zero', -0]]);
-    const stored = (await store.loadDay('2026-02-02'))!.usage.get('query')!;
-    const pairs = stored.identityIds.map((identityId, index) => [identityId, stored.values[index]]);
-    // Zero has no sign in a database.
-    expect(Object.fromEntries(pairs)).toEqual(Object.fromEntries([...values, ['zero', 0]]));
-  });
-
-  it('that add up to none are refused, and the day stays as it was', async () => {
-    const { url } = await createTestSchema();
-    await using store = await openStore(optionsIn('/', { connectionString: url }));
-    await save(store, [['x', 1]]);
-    const outcome = await told(
-      save(store, [
-        ['x', Infinity],
-        ['x', -Infinity],
-      ]),
-    );
-    expect(outcome).toEqual(['CB_STORAGE_REJECTED', 'NaN is not a number']);
-    expect((await store.loadDay('2026-02-02'))!.usage.get('query')!.values).toEqual([1]);
   });
 });

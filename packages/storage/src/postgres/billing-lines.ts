@@ -9,9 +9,39 @@ import {
   linesQuery,
   lineValues,
 } from '../queries/billing-lines.ts';
-import { copyText } from './copy-text.ts';
 import type { Target } from './date-states.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
+
+/** All but the key and the day. */
+const OTHER_COLUMNS = LINE_COLUMNS.slice(2);
+const INTEGERS: ReadonlySet<string> = new Set([
+  'timestamp',
+  'total_units',
+  'samples_seen',
+  'samples_expected',
+]);
+
+/**
+ * Of a day, the ids of its lines and a list for each of the {@link OTHER_COLUMNS}. The keys are those of the ids, so
+ * that nobody waits for them; a line without one would be refused.
+ */
+const INSERT_LINES = `insert into billing_lines (line_key, day, ${OTHER_COLUMNS.join(', ')})
+  select line_key, $1, ${OTHER_COLUMNS.map((column) => `billed.${column}`).join(', ')}
+  from unnest($2::text[], ${OTHER_COLUMNS.map(arrayOf).join(', ')}) as billed (line_id, ${OTHER_COLUMNS.join(', ')})
+  left join line_keys on line_keys.day = $1 and line_keys.line_id = billed.line_id`;
+
+function arrayOf(column: string, index: number): string {
+  return `$${index + 3}::${INTEGERS.has(column) ? 'bigint' : 'text'}[]`;
+}
+
+/** The lists that {@link INSERT_LINES} takes. */
+function listsOf(day: DayNumber, lines: readonly BillingLineItem[]): unknown[][] {
+  const rows = lines.map((line) => lineValues(day, { lineKey: 0, line }));
+  return [
+    lines.map(({ lineId }) => lineId),
+    ...OTHER_COLUMNS.map((_, index) => rows.map((values) => values[index + 2])),
+  ];
+}
 
 /**
  * Replaces the bill of a day. A line that was there keeps its key. Keys of withdrawn lines stay as long as
@@ -20,19 +50,19 @@ import type { PostgresDatabase } from './postgres-database.ts';
 export async function replaceLines(target: Target, { day, lines, keys: stored }: LinesWrite): Promise<void> {
   const { session } = target;
   assertDistinctLines(day, lines);
-  const keys = new Map(stored.map(({ line_id, line_key }) => [line_id, line_key]));
+  const known = new Set(stored.map(({ line_id }) => line_id));
   // No line is billed without a key.
-  if (stored.length > 0) await session.execute('delete from billing_lines where day = $1', [day]);
-  const added = lines.flatMap(({ lineId }) => (keys.has(lineId) ? [] : [lineId]));
-  if (added.length > 0) {
-    const made = await session.arrays<[string, number]>(
-      'insert into line_keys (day, line_id) select $1, unnest($2::text[]) returning line_id, line_key',
-      [day, added],
-    );
-    for (const [lineId, lineKey] of made) keys.set(lineId, lineKey);
+  if (stored.length > 0) {
+    await session.later({ sql: 'delete from billing_lines where day = $1', parameters: [day] });
   }
-  const rows = lines.map((line) => lineValues(day, { lineKey: keys.get(line.lineId)!, line }));
-  if (rows.length > 0) await session.copy(`billing_lines (${LINE_COLUMNS.join(', ')})`, copyText(rows));
+  const added = lines.flatMap(({ lineId }) => (known.has(lineId) ? [] : [lineId]));
+  if (added.length > 0) {
+    const sql = 'insert into line_keys (day, line_id) select $1, unnest($2::text[])';
+    await session.later({ sql, parameters: [day, added] });
+  }
+  if (lines.length > 0) {
+    await session.later({ sql: INSERT_LINES, parameters: [day, ...listsOf(day, lines)] });
+  }
   if (stored.length > 0) await deleteUnusedKeys(target, day);
 }
 

@@ -247,19 +247,21 @@ async function saveAttempts(
 ): Promise<void> {
   if (replaces) {
     const done = lines.filter(({ attempts }) => attempts === 0);
-    await session.execute('delete from line_attempts where day = $1 and line_id = any($2::text[])', [
-      day,
-      done.map(({ lineId }) => lineId),
-    ]);
+    await session.later({
+      sql: 'delete from line_attempts where day = $1 and line_id = any($2::text[])',
+      parameters: [day, done.map(({ lineId }) => lineId)],
+    });
   }
   const tried = lines.filter(({ attempts }) => attempts > 0);
   if (tried.length === 0) return;
-  await session.execute(
-    `insert into line_attempts (day, line_id, attempts, tried_at)
+  const lineIds = tried.map(({ lineId }) => lineId);
+  const counts = tried.map(({ attempts }) => attempts);
+  await session.later({
+    sql: `insert into line_attempts (day, line_id, attempts, tried_at)
      select $1, tried.line_id, tried.attempts, $4 from unnest($2::text[], $3::bigint[]) as tried (line_id, attempts)
      on conflict (day, line_id) do update set attempts = excluded.attempts,
        tried_at = case when line_attempts.attempts = excluded.attempts then line_attempts.tried_at
          else excluded.tried_at end`,
-    [day, tried.map(({ lineId }) => lineId), tried.map(({ attempts }) => attempts), calculatedAt.getTime()],
-  );
+    parameters: [day, lineIds, counts, calculatedAt.getTime()],
+  });
 }

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { CopyIn } from './copy-in.ts';
 
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
@@ -133,7 +132,8 @@ export class PostgresSession {
   }
 
   /**
-   * `COPY` of rows that are already encoded (`copy-text.ts`), in pieces that need not end with a row.
+   * `COPY` of rows that are already encoded (`copy-text.ts`), in pieces that need not end with a row. Nobody waits for
+   * it: as of {@link later}, one behind it, or the end, tells its error, and what making a piece throws is thrown at once.
    * @param target table and columns: `names (name_id, name)`.
    */
   async copy(target: string, pieces: Iterable<string>): Promise<void> {
@@ -145,42 +145,21 @@ export class PostgresSession {
     await this.#copy(`copy ${target} from stdin (format binary)`, pieces);
   }
 
+  /** As {@link later}: nobody waits for the answer. */
   async #copy(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
-    await this.#heard();
-    // Rows are sent while the server works on the statement: nothing else may be under way.
-    Object.assign(this.#client, { pipeline: false });
+    await this.#begun;
+    // Rows may be many: none is made that nobody will take.
+    if (this.#hasFailed) await this.#heard();
+    const copy = new CopyIn(text, pieces);
+    this.#client.query(copy);
     try {
-      await this.#copyPieces(text, pieces);
-    } finally {
-      Object.assign(this.#client, { pipeline: true });
-    }
-  }
-
-  async #copyPieces(text: string, pieces: Iterable<string | Buffer>): Promise<void> {
-    // One piece at a time: when the server refuses one, the stream must have no others that it would still send.
-    const stream = this.#client.query(copyFrom(text, { highWaterMark: 1 }));
-    let isRefused = false;
-    // For as long as it lives: it may tell of one failure more than once.
-    stream.on('error', () => {
-      isRefused = true;
-    });
-    const ended = once(stream, 'finish');
-    // Looked at below; a failure in between must not count as unhandled.
-    ended.catch(() => {});
-    try {
-      for (const piece of pieces) {
-        if (!stream.write(piece)) await once(stream, 'drain');
-      }
+      await copy.sent;
     } catch (error) {
-      // A server that waits for rows takes the next statement for one of them: it hears first that there are no more.
-      if (!isRefused) {
-        stream.destroy(error as Error);
-        await ended.catch(() => {});
-      }
+      // Something before it may have failed before.
+      await this.#heard();
       throw error;
     }
-    stream.end();
-    await ended;
+    this.#leave(copy.answer);
   }
 
   /** The rows of queries that were sent. */

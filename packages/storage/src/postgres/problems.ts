@@ -41,10 +41,10 @@ export async function forgetErrors(
   { dates, codes }: { readonly dates: readonly IsoDate[]; readonly codes: readonly string[] },
 ): Promise<void> {
   await lock(session, 'problems');
-  await session.execute(
-    'delete from problems where stage = $1 and scope_day = any($2::bigint[]) and code = any($3::text[])',
-    [stage, dates.map(dayNumberOf), codes],
-  );
+  await session.later({
+    sql: 'delete from problems where stage = $1 and scope_day = any($2::bigint[]) and code = any($3::text[])',
+    parameters: [stage, dates.map(dayNumberOf), codes],
+  });
 }
 
 export async function loadProblems(database: PostgresDatabase, window: Window): Promise<Problem[]> {

@@ -110,12 +110,14 @@ export async function observeInside(
   const stored = await storedLifetimes(target, 'identity', [...latest.keys()]);
   const writes = [...observedWrites(latest, stored, firstSeen)];
   const moved = writes.filter(({ key }) => key !== null);
-  await target.session.execute(
-    `update identities set created_at = moved.created_at
-     from unnest($1::bigint[], $2::bigint[]) as moved (identity_key, created_at)
-     where identities.identity_key = moved.identity_key`,
-    [moved.map(({ key }) => key), moved.map(({ row }) => row.created_at)],
-  );
+  if (moved.length > 0) {
+    await target.session.later({
+      sql: `update identities set created_at = moved.created_at
+       from unnest($1::bigint[], $2::bigint[]) as moved (identity_key, created_at)
+       where identities.identity_key = moved.identity_key`,
+      parameters: [moved.map(({ key }) => key), moved.map(({ row }) => row.created_at)],
+    });
+  }
   await saveAll(
     target,
     IDENTITIES,
@@ -162,12 +164,15 @@ async function saveAll(
   const known = writes.filter((write) => write.key !== null);
   if (known.length === 0) return;
   const arrays = Object.values(columns).map((type, index) => `$${index + 2}::${type}[]`);
-  await session.execute(
-    `update ${table} set ${names.map((name) => `${name} = listed.${name}`).join(', ')}
+  await session.later({
+    sql: `update ${table} set ${names.map((name) => `${name} = listed.${name}`).join(', ')}
      from unnest($1::bigint[], ${arrays.join(', ')}) as listed (${key}, ${names.join(', ')})
      where ${table}.${key} = listed.${key}`,
-    [known.map((write) => write.key), ...names.map((name) => known.map(({ row }) => row[name] ?? null))],
-  );
+    parameters: [
+      known.map((write) => write.key),
+      ...names.map((name) => known.map(({ row }) => row[name] ?? null)),
+    ],
+  });
 }
 
 async function storedLifetimes(

@@ -51,7 +51,8 @@ export async function saveUsage(
     // What was never stored has no rows to look at or to delete.
     if (!replaced.has(queryKey)) continue;
     if (query.corrects) await doubtDropped(session, { day, queryId, usage: query });
-    await session.execute('delete from usage_rows where day = $1 and query_id = $2', [day, queryId]);
+    const rows = 'delete from usage_rows where day = $1 and query_id = $2';
+    await session.later({ sql: rows, parameters: [day, queryId] });
   }
   if (changed.size > 0) {
     const pieces = usageRows(names, day, changed);

@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import pg from 'pg';
+
+/** Bytes that may wait for a server that is slower than we are. */
+const MAX_WAITING = 1_048_576;
+
+const COPY_DATA = 'd';
+const COPY_DONE = 'c';
+const COPY_FAIL = 'f';
+
+type Stream = pg.Connection['stream'];
+
+/**
+ * `COPY … FROM STDIN` whose rows are sent together with the statement, and whatever comes next right behind them: a
+ * server that refuses the statement, or does not get to it because one before it failed, drops the rows, as its
+ * protocol has it. So nothing waits for the way to the server and back, which a stream of rows does, nor for what was
+ * sent before.
+ */
+export class CopyIn extends pg.Query {
+  readonly #text: string;
+  readonly #pieces: Iterable<string | Buffer>;
+  readonly #sent = Promise.withResolvers<void>();
+  readonly #answer: Promise<void>;
+  #isAnswered = false;
+
+  /** @param pieces encoded rows; a piece need not end with a row. */
+  constructor(text: string, pieces: Iterable<string | Buffer>) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    super({ text, callback: (error: unknown) => (error ? reject(error) : resolve()) } as pg.QueryConfig);
+    this.#text = text;
+    this.#pieces = pieces;
+    this.#answer = promise;
+    const answered = () => {
+      this.#isAnswered = true;
+      this.#sent.resolve();
+    };
+    // An answer before all is sent says no, perhaps because the connection is lost. It is met when it is heard.
+    promise.then(answered, answered);
+  }
+
+  /** Until other statements may follow. Rejects with what `pieces` throws; the server keeps none of the rows then. */
+  get sent(): Promise<void> {
+    return this.#sent.promise;
+  }
+
+  /** What the server says in the end. */
+  get answer(): Promise<void> {
+    return this.#answer;
+  }
+
+  override readonly submit = (connection: pg.Connection): void => {
+    connection.query(this.#text);
+    this.#sendRows(connection.stream).then(this.#sent.resolve, (error: unknown) => {
+      // A server that waits for rows takes the next statement for one of them: it hears first that there are no more.
+      send(connection.stream, COPY_FAIL, Buffer.from('there are no more rows\0'));
+      this.#sent.reject(error);
+    });
+  };
+
+  async #sendRows(stream: Stream): Promise<void> {
+    for (const piece of this.#pieces) {
+      if (this.#isAnswered) return;
+      send(stream, COPY_DATA, typeof piece === 'string' ? Buffer.from(piece) : piece);
+      if (stream.writableLength > MAX_WAITING) await this.#drained(stream);
+    }
+    if (!this.#isAnswered) send(stream, COPY_DONE, NOTHING);
+  }
+
+  /** Resolves also when the server wants no more. */
+  async #drained(stream: Stream): Promise<void> {
+    const abandoned = new AbortController();
+    const drained = once(stream, 'drain', { signal: abandoned.signal });
+    await Promise.allSettled([Promise.race([drained, this.#answer])]);
+    abandoned.abort();
+  }
+
+  /** The rows are on their way. */
+  handleCopyInResponse(): void {}
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** A message: its kind, its length with that of the length itself, and what it says. */
+function send(stream: Stream, kind: string, content: Buffer): void {
+  if (!stream.writable) return;
+  const head = Buffer.from(`${kind}0000`);
+  head.writeInt32BE(content.length + 4, 1);
+  stream.cork();
+  stream.write(head);
+  if (content.length > 0) stream.write(content);
+  stream.uncork();
+}
