@@ -1,8 +1,8 @@
 /** The labels of a series. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** About 10 MB; an answer with more is read a little slower. */
-const MOST_KNOWN = 50_000;
+/** Characters of text, which with their labels take about 10 MB: those of 50,000 users, for example. */
+const MOST_CHARACTERS = 2_000_000;
 
 /**
  * Labels by their JSON text. The series of one answer come again with the next, so each text is parsed once, and what
@@ -10,6 +10,7 @@ const MOST_KNOWN = 50_000;
  */
 export class KnownLabels {
   readonly #labels = new Map<string, Labels>();
+  #characters = 0;
 
   /** Null for what is not an object of texts. */
   read(text: string): Labels | null {
@@ -17,7 +18,11 @@ export class KnownLabels {
     if (known) return known;
     const labels = parse(text);
     if (!isLabels(labels)) return null;
-    if (this.#labels.size >= MOST_KNOWN) this.#labels.clear();
+    this.#characters += text.length;
+    if (this.#characters > MOST_CHARACTERS) {
+      this.#labels.clear();
+      this.#characters = text.length;
+    }
     this.#labels.set(text, labels);
     return labels;
   }

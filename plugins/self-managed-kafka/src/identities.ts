@@ -46,12 +46,20 @@ export function createDirectory(settings: Settings): Directory {
     .filter((team) => !fixedById.has(team))
     .map((team) => teamIdentity(team));
   const teamById = new Map(teams.map((identity) => [identity.identityId, identity]));
+  // The same names come with every day.
+  const described = new Map<string, Identity>();
   const team = (name: string): Identity => fixedById.get(name) ?? teamById.get(name) ?? teamIdentity(name);
   return {
     listed: [...fixed, ...teams],
     fixed,
     ownership,
-    describe: (name) => fixedById.get(name) ?? describeName(name, teamsOf(name)),
+    describe: (name) => {
+      const known = fixedById.get(name) ?? described.get(name);
+      if (known) return known;
+      const identity = describeName(name, teamsOf(name));
+      described.set(name, identity);
+      return identity;
+    },
     teamOf,
     payerOf: (identity, date) => {
       if (fixedById.has(identity.identityId)) return identity;
