@@ -86,6 +86,34 @@ describe.skipIf(!postgresRuns())('a tenant that is copied', () => {
     expect((await copy('sqlite:///store.db', url, folder.path)).days).toBe(3);
   });
 
+  it('stops when it is told to, in the middle of a table', async () => {
+    using folder = temporaryFolder();
+    const { url } = await createTestSchema();
+    const rows = Object.fromEntries(Array.from({ length: 60_000 }, (_, index) => [`id-${index}`, 1n]));
+    {
+      await using store = await openStore(optionsIn(folder.path));
+      await saveDay(store, '2026-02-01', rows);
+    }
+    const abort = new AbortController();
+    let copied = 0;
+    const work = copyTenant({
+      from: 'sqlite:///store.db',
+      to: url,
+      tenantId: 'tenant-1',
+      workingDirectory: folder.path,
+      signal: abort.signal,
+      onProgress: (table, count) => {
+        if (table !== 'chargeback_facts') return;
+        // As a signal of the system comes: not before the program lets go of the processor.
+        if (copied === 0) setImmediate(() => abort.abort(new Error('told to stop')));
+        copied = count;
+      },
+    });
+    await expect(work).rejects.toThrow('told to stop');
+    expect(copied).toBeGreaterThan(0);
+    expect(copied).toBeLessThan(60_000);
+  });
+
   it('is refused for another tenant, into itself, from nothing and into what is not empty', async () => {
     using folder = temporaryFolder();
     const { url } = await createTestSchema();

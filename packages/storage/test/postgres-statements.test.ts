@@ -184,6 +184,22 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     expect(marks).toEqual([['before'], ['one'], ['two']]);
   });
 
+  it('let everything else run between one COPY and the next', async () => {
+    const session = new PostgresSession(client, 'begin');
+    await session.bare();
+    let turns = 0;
+    const turned = () => {
+      turns += 1;
+      turn = setImmediate(turned);
+    };
+    let turn = setImmediate(turned);
+    for (let index = 0; index < 100; index += 1) await session.copy('written (mark)', [`${index}\n`]);
+    clearImmediate(turn);
+    await session.commit();
+    // An answer that comes in goes on within the same turn.
+    expect(turns).toBeGreaterThan(10);
+  });
+
   /** Until the session waits for a lock. */
   async function locked(other: pg.Client): Promise<void> {
     const waiting = async () => {

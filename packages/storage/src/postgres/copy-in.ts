@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import pg from 'pg';
 
 /** Bytes that may wait for a server that is slower than we are. */
@@ -58,12 +59,21 @@ export class CopyIn extends pg.Query {
   };
 
   async #sendRows(stream: Stream): Promise<void> {
+    let sinceTurn = 0;
     for (const piece of this.#pieces) {
       if (this.#isAnswered) return;
-      send(stream, COPY_DATA, typeof piece === 'string' ? Buffer.from(piece) : piece);
+      const rows = typeof piece === 'string' ? Buffer.from(piece) : piece;
+      send(stream, COPY_DATA, rows);
+      sinceTurn += rows.length;
       if (stream.writableLength > MAX_WAITING) await this.#drained(stream);
+      else if (sinceTurn > MAX_WAITING) await setImmediate();
+      else continue;
+      sinceTurn = 0;
     }
     if (!this.#isAnswered) send(stream, COPY_DONE, NOTHING);
+    // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
+    // answers in, nor timers, nor a signal to stop.
+    await setImmediate();
   }
 
   /** Resolves also when the server wants no more. */
