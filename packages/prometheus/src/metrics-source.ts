@@ -265,18 +265,8 @@ function addUp(query: UsageQuery, series: readonly RangeSeries[], grid: DayGrid)
     }
     grid.addUp(one, sums, { first: key.first, reduce: query.reduce });
   }
-  return { keys: inOrder(byKey), sums };
-}
-
-function inOrder(byKey: ReadonlyMap<string, Key>): readonly Key[] {
-  let last = '';
-  for (const text of byKey.keys()) {
-    if (compareKeys(last, text) > 0)
-      return [...byKey].toSorted(([left], [right]) => compareKeys(left, right)).map(([, key]) => key);
-    last = text;
-  }
-  // Servers tend to answer in order.
-  return [...byKey.values()];
+  const sorted = [...byKey].toSorted(([left], [right]) => compareKeys(left, right));
+  return { keys: sorted.map(([, key]) => key), sums };
 }
 
 /**

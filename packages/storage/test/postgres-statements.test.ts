@@ -211,13 +211,22 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
     await expect.poll(waiting, { timeout: 20_000 }).toBe(1);
   }
 
-  it('hold no more rows in memory than a server takes', async () => {
+  /** While somebody else locks the slow table. */
+  async function whileOtherLocks(work: (other: pg.Client) => Promise<void>): Promise<void> {
     const other = new pg.Client({ connectionString: plain });
     await other.connect();
     try {
       await client.query(`create table ${slow} (mark text)`);
       await other.query('begin');
       await other.query(`lock table ${slow} in access exclusive mode`);
+      await work(other);
+    } finally {
+      await other.end();
+    }
+  }
+
+  it('hold no more rows in memory than a server takes', async () => {
+    await whileOtherLocks(async (other) => {
       const session = new PostgresSession(client, 'begin');
       let made = 0;
       const each = function* () {
@@ -234,27 +243,18 @@ describe.skipIf(!postgresRuns())('statements that are sent without waiting', () 
       await session.commit();
       expect(made).toBe(LONG.length);
       expect((await client.query(`select from ${slow}`)).rowCount).toBe(LONG.length);
-    } finally {
-      await other.end();
-    }
+    });
   });
 
   it('end when the session does, in the middle of COPY', async () => {
-    const other = new pg.Client({ connectionString: plain });
     client.on('error', () => {});
-    await other.connect();
-    try {
-      await client.query(`create table ${slow} (mark text)`);
-      await other.query('begin');
-      await other.query(`lock table ${slow} in access exclusive mode`);
+    await whileOtherLocks(async (other) => {
       const session = new PostgresSession(client, 'begin');
       const failed = failureOf(session.copy(`${slow} (mark)`, LONG).then(() => session.commit()));
       await locked(other);
       await other.query('select pg_terminate_backend($1)', [pid]);
       expect((await failed).message).toMatch(/terminat|reset|EPIPE/i);
-    } finally {
-      await other.end();
-    }
+    });
   });
 });
 

@@ -5,11 +5,14 @@ import pg from 'pg';
 /** Bytes that may wait for a server that is slower than we are. */
 const MAX_WAITING = 1_048_576;
 
-const COPY_DATA = 'd';
-const COPY_DONE = 'c';
-const COPY_FAIL = 'f';
-
-type Stream = pg.Connection['stream'];
+declare module 'pg' {
+  /** What the driver has for COPY, and its types do not tell of. */
+  interface Connection {
+    sendCopyFromChunk(rows: Buffer): void;
+    endCopyFrom(): void;
+    sendCopyFail(reason: string): void;
+  }
+}
 
 /**
  * `COPY … FROM STDIN` whose rows are sent together with the statement, and whatever comes next right behind them: a
@@ -21,7 +24,8 @@ export class CopyIn extends pg.Query {
   readonly #text: string;
   readonly #pieces: Iterable<string | Buffer>;
   readonly #sent = Promise.withResolvers<void>();
-  readonly #answer: Promise<void>;
+  /** What the server says in the end. */
+  readonly answer: Promise<void>;
   #isAnswered = false;
 
   /** @param pieces encoded rows; a piece need not end with a row. */
@@ -30,7 +34,7 @@ export class CopyIn extends pg.Query {
     super({ text, callback: (error: unknown) => (error ? reject(error) : resolve()) } as pg.QueryConfig);
     this.#text = text;
     this.#pieces = pieces;
-    this.#answer = promise;
+    this.answer = promise;
     const answered = () => {
       this.#isAnswered = true;
       this.#sent.resolve();
@@ -44,59 +48,42 @@ export class CopyIn extends pg.Query {
     return this.#sent.promise;
   }
 
-  /** What the server says in the end. */
-  get answer(): Promise<void> {
-    return this.#answer;
-  }
-
   override readonly submit = (connection: pg.Connection): void => {
     connection.query(this.#text);
-    this.#sendRows(connection.stream).then(this.#sent.resolve, (error: unknown) => {
+    this.#sendRows(connection).then(this.#sent.resolve, (error: unknown) => {
       // A server that waits for rows takes the next statement for one of them: it hears first that there are no more.
-      send(connection.stream, COPY_FAIL, Buffer.from('there are no more rows\0'));
+      connection.sendCopyFail('there are no more rows');
       this.#sent.reject(error);
     });
   };
 
-  async #sendRows(stream: Stream): Promise<void> {
+  async #sendRows(connection: pg.Connection): Promise<void> {
+    const { stream } = connection;
     let sinceTurn = 0;
     for (const piece of this.#pieces) {
       if (this.#isAnswered) return;
       const rows = typeof piece === 'string' ? Buffer.from(piece) : piece;
-      send(stream, COPY_DATA, rows);
+      connection.sendCopyFromChunk(rows);
       sinceTurn += rows.length;
       if (stream.writableLength > MAX_WAITING) await this.#drained(stream);
       else if (sinceTurn > MAX_WAITING) await setImmediate();
       else continue;
       sinceTurn = 0;
     }
-    if (!this.#isAnswered) send(stream, COPY_DONE, NOTHING);
+    if (!this.#isAnswered) connection.endCopyFrom();
     // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
     // answers in, nor timers, nor a signal to stop.
     await setImmediate();
   }
 
   /** Resolves also when the server wants no more. */
-  async #drained(stream: Stream): Promise<void> {
+  async #drained(stream: pg.Connection['stream']): Promise<void> {
     const abandoned = new AbortController();
     const drained = once(stream, 'drain', { signal: abandoned.signal });
-    await Promise.allSettled([Promise.race([drained, this.#answer])]);
+    await Promise.allSettled([Promise.race([drained, this.answer])]);
     abandoned.abort();
   }
 
   /** The rows are on their way. */
   handleCopyInResponse(): void {}
-}
-
-const NOTHING = Buffer.alloc(0);
-
-/** A message: its kind, its length with that of the length itself, and what it says. */
-function send(stream: Stream, kind: string, content: Buffer): void {
-  if (!stream.writable) return;
-  const head = Buffer.from(`${kind}0000`);
-  head.writeInt32BE(content.length + 4, 1);
-  stream.cork();
-  stream.write(head);
-  if (content.length > 0) stream.write(content);
-  stream.uncork();
 }

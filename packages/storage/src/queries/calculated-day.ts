@@ -87,14 +87,18 @@ export function assertSameLines(
 }
 
 /**
- * @param sum rows and retained cost of the line, in ledger units.
+ * Adds up what is about to be written of a line: its retained cost and the rows of its portions.
  * @throws {ChargebackError} `CB_UNCONSERVED` unless they are the line, or nothing when it is held.
  */
 export function assertConserved(
   { date, line }: { readonly date: string; readonly line: BilledLine['line'] },
-  { state }: CalculatedLine,
-  sum: bigint,
+  { state, retainedUnits, portions }: CalculatedLine,
 ): void {
+  let sum = retainedUnits;
+  // A row for each identity.
+  for (const { identityIds, units } of portions) {
+    for (let row = 0; row < identityIds.length; row += 1) sum += units[row]!;
+  }
   const billed = line.totalCost.units;
   if (sum === (state === 'held' ? 0n : billed)) return;
   const what = state === 'held' ? 'is held' : `is ${formatUnits(billed)}`;

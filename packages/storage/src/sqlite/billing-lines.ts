@@ -32,11 +32,10 @@ export function replaceLines(
   const keys = new Map(stored.map(({ line_id, line_key }) => [line_id, line_key]));
   database.statement('delete from billing_lines where day = ?').run(day);
   const addKey = database.statement('insert into line_keys (day, line_id) values (?, ?)');
-  const keyed = lines.map((line) => ({
-    lineKey: keys.get(line.lineId) ?? Number(addKey.run(day, line.lineId).lastInsertRowid),
-    line,
-  }));
-  const rows = keyed.map((line) => lineValues(day, line));
+  const rows = lines.map((line) => {
+    const lineKey = keys.get(line.lineId) ?? Number(addKey.run(day, line.lineId).lastInsertRowid);
+    return lineValues(day, { lineKey, line });
+  });
   insertTuples(database, INSERT_LINES, rows);
   deleteUnusedKeys(database, day);
 }

@@ -93,16 +93,13 @@ function saveLines(target: DayTarget, { billed, calculated: { date, lines } }: R
   for (const calculated of lines) {
     const billedLine = billed.get(calculated.lineId)!;
     const { lineKey, line } = billedLine;
+    assertConserved({ date, line }, calculated);
     lineRows.push(calculatedLineValues(day, billedLine, calculated));
-    let sum = calculated.retainedUnits;
     for (const [index, portion] of calculated.portions.entries()) {
       portionRows.push(portionValues(lineKey, index, portion));
-      const rowCount = portion.identityIds.length;
-      for (let row = 0; row < rowCount; row += 1) sum += portion.units[row]!;
-      if (rowCount === 0) continue;
+      if (portion.identityIds.length === 0) continue;
       facts.push({ lineKey, index, portion, dimensionOf: dimensions.ofPortion(line, portion) });
     }
-    assertConserved({ date, line }, calculated, sum);
   }
   insertTuples(database, INSERT_LINES, lineRows);
   insertTuples(database, INSERT_PORTIONS, portionRows);
