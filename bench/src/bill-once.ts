@@ -80,7 +80,10 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, network: PlainFetc
 
 /** Bills a window, from its source to CSV. @param sent collects the requests. @throws unless the run completed. */
 export async function billWindow(job: EngineJob, sent: SentRequest[]): Promise<TenantRun> {
-  const outcome = await runTenant(await tenantFor(job), optionsFor(job, recordingFetch(createPlainFetch(), sent)));
+  const outcome = await runTenant(
+    await tenantFor(job),
+    optionsFor(job, recordingFetch(createPlainFetch(), sent)),
+  );
   if (outcome.status === 'completed') return outcome;
   throw new Error(`the run ${outcome.status}: ${JSON.stringify(outcome.problems.slice(0, 3))}`);
 }

@@ -1,10 +1,13 @@
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request as sendOpenly } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  request as sendOpenly,
+} from 'node:http';
 import { pipeline, type Readable } from 'node:stream';
 import { json, text } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
-import type { PlainFetch, PlainResponse } from '@chargeback/plugin-api';
-
-const DEFAULT_HEADERS = { accept: '*/*', 'accept-encoding': 'gzip', 'user-agent': 'chargeback' };
+import type { PlainFetch, PlainRequest, PlainResponse } from '@chargeback/plugin-api';
 
 /** As long as Node keeps a connection of its own that nobody uses. */
 const IDLE_MILLISECONDS = 5_000;
@@ -22,7 +25,7 @@ export function createPlainFetch(authorities?: readonly string[]): PlainFetch {
     signal.throwIfAborted();
     const send: Send = url.startsWith('https:') ? await (secured ??= secureSender(authorities)) : sendOpenly;
     return await new Promise((resolve, reject) => {
-      const request = send(url, { method, headers: { ...DEFAULT_HEADERS, ...headers }, signal });
+      const request = send(url, { method, headers: headersOf(headers), signal });
       request.on('error', (error) => reject(signal.aborted ? signal.reason : error));
       request.on('response', (message) => {
         try {
@@ -35,6 +38,11 @@ export function createPlainFetch(authorities?: readonly string[]): PlainFetch {
       request.end(body);
     });
   };
+}
+
+/** The encoding is ours to choose: it is undone here. */
+function headersOf(headers: PlainRequest['headers']): PlainRequest['headers'] {
+  return { 'user-agent': 'chargeback', ...headers, 'accept-encoding': 'gzip' };
 }
 
 /** Loaded only here: most metrics servers are asked without TLS. */
@@ -65,8 +73,10 @@ function responseOf(message: IncomingMessage): PlainResponse {
 
 /** @throws {Error} for an encoding that was not asked for. */
 function decoded(message: IncomingMessage): Readable {
-  const encoding = message.headers['content-encoding']?.trim().toLowerCase() ?? '';
-  if (encoding === '' || encoding === 'identity') return message;
+  const { statusCode, headers } = message;
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  const isEmpty = statusCode === 204 || statusCode === 304 || headers['content-length'] === '0';
+  if (isEmpty || encoding === '' || encoding === 'identity') return message;
   if (encoding !== 'gzip' && encoding !== 'x-gzip')
     throw new Error(`the answer is encoded as ${encoding}, which was not asked for`);
   // Whoever reads gets the errors of both, and giving up one ends the other.
