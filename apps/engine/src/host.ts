@@ -55,7 +55,7 @@ function createFetch({ fetch: network, configDirectory }: HostOptions, { caFile 
   try {
     authority = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new ChargebackError('CB_CONFIG_READ', `metrics.ca_file ${file}: ${describeCause(cause)}`, {
+    throw new ChargebackError('CB_CONFIG_READ', `ca_file ${file}: ${describeCause(cause)}`, {
       cause,
     });
   }
