@@ -59,5 +59,5 @@ function createFetch({ fetch: network, configDirectory }: HostOptions, { caFile 
       cause,
     });
   }
-  return createPlainFetch([...rootCertificates, authority]);
+  return createPlainFetch({ authorities: [...rootCertificates, authority] });
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -13,16 +13,19 @@ import { createPlainFetch } from '../src/plain-fetch.ts';
 import { repository, temporaryFolder } from './support.ts';
 
 const running: Server[] = [];
+const connected = new Set<Socket>();
 afterEach(async () => {
   for (const server of running.splice(0)) {
-    (server as Partial<ReturnType<typeof createServer>>).closeAllConnections?.();
     server.close();
+    for (const socket of connected) socket.destroy();
     await once(server, 'close');
   }
+  connected.clear();
 });
 
 async function listening(server: Server): Promise<number> {
   running.push(server);
+  server.on('connection', (socket) => connected.add(socket.on('error', () => {})));
   server.listen(0, 'localhost');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
@@ -68,6 +71,30 @@ describe('what is sent', () => {
     expect(ports.size).toBe(1);
   });
 
+  it('has headers in their own encoding, whatever the body is in', async () => {
+    const seen: Buffer[] = [];
+    const port = await listening(
+      createPlainServer((socket) => {
+        socket.on('data', (bytes: Buffer) => {
+          seen.push(bytes);
+          if (Buffer.concat(seen).includes('grüße')) socket.end('HTTP/1.1 204 OK\r\n\r\n');
+        });
+      }),
+    );
+    const post = get({ method: 'POST', headers: { 'x-scope-orgid': 'gr\u00fc\u00df' }, body: 'grüße' });
+    expect((await fetch(`http://localhost:${port}`, post)).status).toBe(204);
+    const sent = Buffer.concat(seen).toString('latin1');
+    expect(sent).toContain('x-scope-orgid: gr\u00fc\u00df\r\n');
+  });
+
+  it('leaves the choice of an encoding to who configured one', async () => {
+    const url = await serve((request, response) => response.end(request.headers['accept-encoding']));
+    expect(await (await fetch(url, get({ headers: { 'Accept-Encoding': 'identity' } }))).text()).toBe(
+      'identity',
+    );
+    expect(await (await fetch(url.replace('http', 'HTTP'), get())).text()).toBe('gzip');
+  });
+
   it('is refused where a header would break out of its line, and not quoted', async () => {
     const headers = { authorization: 'secret\r\nx: y' };
     const refused = await fetch('http://localhost:1', get({ headers })).catch((error: Error) => error);
@@ -96,6 +123,10 @@ describe('what comes', () => {
     },
     '/packed-nothing': (response) =>
       response.writeHead(503, { 'content-encoding': 'gzip', 'content-length': '0' }).end(),
+    '/packed-nothing-in-pieces': (response) => {
+      response.writeHead(503, { 'content-encoding': 'gzip', 'retry-after': '3' }).flushHeaders();
+      response.end();
+    },
   };
 
   it.each(Object.keys(answers))('is what the standard fetch says of %s', async (target) => {
@@ -115,14 +146,72 @@ describe('what comes', () => {
     expect(await (await fetch(url, get())).json()).toEqual({ gruß: [1] });
   });
 
-  it('in an encoding that nobody asked for is refused by its name, and its connection closed', async () => {
+  it('in an encoding that is not understood is refused by its name, and its connection closed', async () => {
     const closed = vi.fn<() => void>();
     const url = await serve((request, response) => {
       request.socket.once('close', closed);
       response.writeHead(200, { 'content-encoding': 'br' }).end(brotliCompressSync('x'.repeat(1_000_000)));
     });
-    await expect(fetch(url, get())).rejects.toThrow('encoded as br, which was not asked for');
+    await expect(fetch(url, get())).rejects.toThrow('encoded as br, which is not understood');
     await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+  });
+});
+
+describe('an answer that is none', () => {
+  it.each([
+    ['changes the protocol', 'HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'],
+    ['speaks no HTTP', 'SSH-2.0-server\r\n'],
+    ['ends before its headers do', 'HTTP/1.1 200 OK\r\ncontent-le'],
+  ])('because it %s is an error at once', async (_how, words) => {
+    const port = await listening(createPlainServer((socket) => socket.end(words)));
+    await expect(fetch(`http://localhost:${port}`, get())).rejects.toThrow(/\S/);
+  });
+
+  it('keeps its status when it is an error, however it is encoded', async () => {
+    const url = await serve((_request, response) =>
+      response.writeHead(401, { 'content-encoding': 'br' }).end('x'),
+    );
+    expect((await fetch(url, get())).status).toBe(401);
+  });
+
+  it('because nobody makes the connection is one within the limit for that', async () => {
+    const sockets: Socket[] = [];
+    const port = await listening(createPlainServer((socket) => void sockets.push(socket.resume())));
+    const hasty = createPlainFetch({ connectMilliseconds: 50 });
+    await expect(hasty(`https://localhost:${port}`, get())).rejects.toThrow('no connection within 0.05 s');
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('in time is not limited once the connection is made', async () => {
+    const hasty = createPlainFetch({ connectMilliseconds: 1_000 });
+    const waiting: ServerResponse[] = [];
+    const url = await serve((_request, response) => void waiting.push(response));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const answer = hasty(url, get());
+      await vi.waitUntil(() => waiting.length === 1, { interval: 5 });
+      vi.advanceTimersByTime(60_000);
+      waiting[0]!.end('late');
+      expect(await (await answer).text()).toBe('late');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('a connection that was kept', () => {
+  it('and that the server closes as it is used again is made anew', async () => {
+    const asked = new Map<Socket, number>();
+    const url = await serve((request, response) => {
+      const before = asked.get(request.socket) ?? 0;
+      asked.set(request.socket, before + 1);
+      if (before === 0) response.end('first');
+      else request.socket.destroy();
+    });
+    const ask = async (): Promise<string> => (await fetch(url, get({ method: 'POST', body: 'x' }))).text();
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual(['first', 'first', 'first']);
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual(['first', 'first', 'first']);
+    expect(asked.size).toBe(6);
   });
 });
 
@@ -146,6 +235,11 @@ describe('an answer that breaks off', () => {
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed.subarray(0, packed.length / 2));
       },
     ],
+    ...[1, 2, 9, 12].map((length): [string, RequestListener] => [
+      `after ${length} bytes of what is packed, though the transfer ends well`,
+      (_request, response) =>
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed.subarray(0, length)),
+    ]),
     [
       'with bytes that are not packed as it says',
       (_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('<html>'),
@@ -203,7 +297,35 @@ describe('an answer that is given up', () => {
     const response = await fetch(`${url}/begun`, get({ signal: reading.signal }));
     const read = bytesOf(response);
     reading.abort(reason);
-    await expect(read).rejects.toThrow('aborted');
+    await expect(read).rejects.toThrow(/aborted|enough/);
+  });
+
+  it.each([['HTTP/1.0 200 OK'], ['HTTP/1.1 200 OK\r\nconnection: close']])(
+    'by the signal is no whole one where it says no length (%s)',
+    async (head) => {
+      const port = await listening(
+        createPlainServer((socket) => void socket.write(`${head}\r\n\r\n{"half":`)),
+      );
+      const reason = new Error('enough');
+      const reading = new AbortController();
+      const { body } = await fetch(`http://localhost:${port}`, get({ signal: reading.signal }));
+      const read = async (): Promise<void> => {
+        for await (const chunk of body!) {
+          expect(Buffer.from(chunk).toString()).toBe('{"half":');
+          reading.abort(reason);
+        }
+      };
+      await expect(read()).rejects.toThrow('enough');
+    },
+  );
+
+  it('by the signal before it is read is not empty', async () => {
+    const url = await serve((_request, response) => response.end('whole'));
+    const reason = new Error('enough');
+    const aborting = new AbortController();
+    const response = await fetch(url, get({ signal: aborting.signal }));
+    aborting.abort(reason);
+    await expect(response.text()).rejects.toBe(reason);
   });
 });
 

@@ -1,4 +1,4 @@
-/** A request of a client that asks often and for much. */
+/** A request of a client that asks often and for much. It only asks: a connection that turns out closed makes it ask again. */
 export interface PlainRequest {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
