@@ -21,7 +21,7 @@ const systemPath = (process.env.PATH ?? '')
 const quiet = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', npm_config_update_notifier: 'false' };
 
 /** Collect garbage before it has grown to several times of what is in use: nearly half the memory, no slower. */
-const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=20'];
+const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=80'];
 
 // Ctrl-C reaches the job too, which decides how to stop; this process waits for it.
 process.on('SIGINT', () => {});

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findEmitter } from '@chargeback/emitters';
+import { createPlainFetch } from '@chargeback/engine-app/plain-fetch';
 import {
   DEFAULT_LIMITS,
   type RunOptions,
@@ -9,7 +10,7 @@ import {
   type TenantDefinition,
   type TenantRun,
 } from '@chargeback/engine';
-import type { Fetch, Logger } from '@chargeback/plugin-api';
+import type { Logger, PlainFetch } from '@chargeback/plugin-api';
 import { openStore } from '@chargeback/storage';
 import { figuresOfProcess } from './figures.ts';
 import { type EngineJob, type EngineResult, requestsFile } from './jobs.ts';
@@ -53,7 +54,7 @@ async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal });
 }
 
-function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): RunOptions {
+function optionsFor({ served, laterMilliseconds }: EngineJob, network: PlainFetch): RunOptions {
   // Running, so that what counts requests in time counts real time.
   const ahead = Date.parse(served.now) + laterMilliseconds - Date.now();
   return {
@@ -68,7 +69,7 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): Run
     host: {
       clock: () => new Date(Date.now() + ahead),
       fetch,
-      createFetch: () => fetch,
+      createFetch: () => network,
       resolvePath: (file) => file,
       random: Math.random,
       sleep: wait,
@@ -79,7 +80,10 @@ function optionsFor({ served, laterMilliseconds }: EngineJob, fetch: Fetch): Run
 
 /** Bills a window, from its source to CSV. @param sent collects the requests. @throws unless the run completed. */
 export async function billWindow(job: EngineJob, sent: SentRequest[]): Promise<TenantRun> {
-  const outcome = await runTenant(await tenantFor(job), optionsFor(job, recordingFetch(sent)));
+  const outcome = await runTenant(
+    await tenantFor(job),
+    optionsFor(job, recordingFetch(createPlainFetch(), sent)),
+  );
   if (outcome.status === 'completed') return outcome;
   throw new Error(`the run ${outcome.status}: ${JSON.stringify(outcome.problems.slice(0, 3))}`);
 }

@@ -1,4 +1,4 @@
-import type { Fetch } from '@chargeback/plugin-api';
+import type { PlainFetch } from '@chargeback/plugin-api';
 
 /** A request as it can be sent once more. */
 export interface SentRequest {
@@ -9,17 +9,11 @@ export interface SentRequest {
   readonly body: string | null;
 }
 
-/** The machine's `fetch`, which keeps what was sent. */
-export function recordingFetch(sent: SentRequest[]): Fetch {
-  return async (input, init) => {
-    if (input instanceof Request) throw new Error('the benchmark records addresses, not Request objects');
-    const { pathname, search } = new URL(input);
-    sent.push({
-      path: `${pathname}${search}`,
-      method: init?.method ?? 'GET',
-      headers: Object.fromEntries(new Headers(init?.headers)),
-      body: init?.body === undefined || init.body === null ? null : String(init.body as string),
-    });
-    return fetch(input, init);
+/** A network that keeps what was sent. */
+export function recordingFetch(fetch: PlainFetch, sent: SentRequest[]): PlainFetch {
+  return (url, request) => {
+    const { method, headers, body = null } = request;
+    sent.push({ path: url.slice(new URL(url).origin.length), method, headers, body });
+    return fetch(url, request);
   };
 }

@@ -8,8 +8,10 @@ import {
   describeCause,
   type Fetch,
   type FetchOptions,
+  type PlainFetch,
   type PluginHost,
 } from '@chargeback/plugin-api';
+import { createPlainFetch } from './plain-fetch.ts';
 
 const LONGEST_TIMER = 2_147_483_647;
 
@@ -29,11 +31,10 @@ export interface HostOptions {
 }
 
 export function createHost(options: HostOptions): Host {
-  const network = options.fetch ?? fetch;
   return {
     clock: options.clock ?? (() => new Date()),
-    fetch: network,
-    createFetch: (fetchOptions) => createFetch(network, options.configDirectory, fetchOptions),
+    fetch: options.fetch ?? fetch,
+    createFetch: (fetchOptions) => createFetch(options, fetchOptions),
     resolvePath: (file) => path.resolve(options.configDirectory, file),
     random: Math.random,
     sleep: async (milliseconds, signal) => {
@@ -47,28 +48,16 @@ export function createHost(options: HostOptions): Host {
   };
 }
 
-function createFetch(network: Fetch, configDirectory: string, { caFile }: FetchOptions): Fetch {
-  if (caFile === undefined) return network;
+function createFetch({ fetch: network, configDirectory }: HostOptions, { caFile }: FetchOptions): PlainFetch {
+  if (caFile === undefined) return network ?? createPlainFetch();
   const file = path.resolve(configDirectory, caFile);
   let authority: string;
   try {
     authority = readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new ChargebackError('CB_CONFIG_READ', `metrics.ca_file ${file}: ${describeCause(cause)}`, {
+    throw new ChargebackError('CB_CONFIG_READ', `ca_file ${file}: ${describeCause(cause)}`, {
       cause,
     });
   }
-  let trusting: Promise<Fetch> | undefined;
-  return async (input, init) => {
-    trusting ??= fetchTrusting([...rootCertificates, authority]);
-    return (await trusting)(input, init);
-  };
-}
-
-/** Node's own fetch takes no authorities. Loaded only here: most set-ups need none of their own. */
-async function fetchTrusting(authorities: readonly string[]): Promise<Fetch> {
-  const { Agent, fetch: fetchThrough } = await import('undici');
-  const dispatcher = new Agent({ connect: { ca: [...authorities] } });
-  const through: typeof fetchThrough = (input, init) => fetchThrough(input, { ...init, dispatcher });
-  return through as unknown as Fetch;
+  return createPlainFetch({ authorities: [...rootCertificates, authority] });
 }

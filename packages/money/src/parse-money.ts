@@ -3,8 +3,8 @@ import { LEDGER_SCALE, type Money, MAX_UNITS, money } from './money.ts';
 import { MoneyError } from './money-error.ts';
 
 const AMOUNT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/;
-const SCALE_FACTOR = new Decimal(10).pow(LEDGER_SCALE);
-const LARGEST = new Decimal(MAX_UNITS.toString()).dividedBy(SCALE_FACTOR);
+/** No amount of the ledger has as many digits: what has is refused before they are written out. */
+const MOST_DIGITS = 30;
 
 export interface ParsedMoney {
   readonly amount: Money;
@@ -32,10 +32,11 @@ export function parseMoney(text: string, currency: string): ParsedMoney {
 export function moneyFromDecimal(value: Decimal, currency: string): ParsedMoney {
   if (!value.isFinite()) throw new MoneyError('CB_MONEY_PARSE', `not a finite amount: ${value.toString()}`);
   // Rounding the value itself, before anything is multiplied, is the one rounding there is.
-  const whole = value.toDecimalPlaces(LEDGER_SCALE, Decimal.ROUND_HALF_EVEN);
-  if (whole.abs().greaterThan(LARGEST)) {
+  const rounded = value.decimalPlaces() > LEDGER_SCALE;
+  const whole = rounded ? value.toDecimalPlaces(LEDGER_SCALE, Decimal.ROUND_HALF_EVEN) : value;
+  const units = whole.e > MOST_DIGITS ? null : BigInt(whole.toFixed(LEDGER_SCALE).replace('.', ''));
+  if (units === null || units > MAX_UNITS || units < -MAX_UNITS) {
     throw new MoneyError('CB_MONEY_TOO_LARGE', `${value.toString()} does not fit the ledger`);
   }
-  const units = BigInt(whole.times(SCALE_FACTOR).toFixed(0));
-  return { amount: money(units, currency), rounded: !whole.equals(value) };
+  return { amount: money(units, currency), rounded };
 }

@@ -65,9 +65,17 @@ export function makeProblem(
 export function describeCause(error: unknown): string {
   const messages: string[] = [];
   for (let current: unknown = error; current !== undefined && current !== null && messages.length < 6;) {
-    messages.push(current instanceof Error ? current.message : String(current));
+    messages.push(current instanceof Error ? messageOf(current) : String(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   // A cause that its wrapper already quotes adds nothing.
   return messages.filter((message, index) => message && !messages[index - 1]?.includes(message)).join(': ');
+}
+
+/** A host with several addresses fails with an error for each, and says nothing itself. */
+function messageOf(error: Error): string {
+  if (error.message !== '' || !(error instanceof AggregateError)) return error.message;
+  return [
+    ...new Set(error.errors.map((inner) => (inner instanceof Error ? inner.message : String(inner)))),
+  ].join(', ');
 }

@@ -10,6 +10,7 @@ export * from './finding.ts';
 export * from './inventory.ts';
 export * from './json.ts';
 export * from './logger.ts';
+export * from './plain-fetch.ts';
 export * from './plugin.ts';
 export * from './plugin-settings.ts';
 export * from './problem.ts';

@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts';
 import type { Identity, IdentityBatch, ResourceBatch } from './inventory.ts';
 import type { Json } from './json.ts';
 import type { Logger } from './logger.ts';
+import type { PlainFetch } from './plain-fetch.ts';
 import type { PluginSettingsBase } from './plugin-settings.ts';
 import type { MetricsSource } from './usage.ts';
 import type { Window } from './window.ts';
@@ -25,8 +26,10 @@ export interface FetchOptions {
 export interface PluginHost {
   readonly logger: Logger;
   readonly clock: () => Date;
+  /** For what is asked now and then. */
   readonly fetch: Fetch;
-  readonly createFetch: (options: FetchOptions) => Fetch;
+  /** For the server that bills or measures: a connection of its own, which takes half the CPU for large answers. */
+  readonly createFetch: (options: FetchOptions) => PlainFetch;
   /** The absolute path of a file that settings name, relative to the configuration file. */
   readonly resolvePath: (path: string) => string;
   /** Uniform in [0, 1), for jitter. */

@@ -83,6 +83,14 @@ describe('describeCause', () => {
     expect(describeCause(undefined)).toBe('');
   });
 
+  it('tells each of the errors of one that says nothing itself, once', () => {
+    const refused = ['connect ECONNREFUSED ::1:9', 'connect ECONNREFUSED 127.0.0.1:9'];
+    const errors = [...refused, refused[0]].map((message) => new Error(message));
+    const error = new Error('outer', { cause: new AggregateError([...errors, 'text']) });
+    expect(describeCause(error)).toBe(`outer: ${refused.join(', ')}, text`);
+    expect(describeCause(new AggregateError(errors, 'all failed'))).toBe('all failed');
+  });
+
   it('ends when causes go round in a circle', () => {
     const first = new Error('first');
     const second = new Error('second', { cause: first });

@@ -1,4 +1,4 @@
-import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
+import { ChargebackError, describeCause, type PlainFetch, type PlainResponse } from '@chargeback/plugin-api';
 import type { MetricsConnection } from './connection.ts';
 import { type Asked, errorMessage } from './range-answer.ts';
 import { readBounded } from './read-bounded.ts';
@@ -20,12 +20,13 @@ const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
 export async function sendQuery(
   connection: MetricsConnection,
   request: QueryRequest,
-  context: { fetch: Fetch; signal: AbortSignal; now: Date },
+  context: { fetch: PlainFetch; signal: AbortSignal; now: Date },
 ): Promise<Attempt<Buffer>> {
   const timeout = AbortSignal.timeout(connection.timeout_seconds * 1000);
   const signal = AbortSignal.any([context.signal, timeout]);
+  const url = endpointUrl(connection.url, request.endpoint);
   try {
-    const response = await context.fetch(endpointUrl(connection.url, request.endpoint), {
+    const response = await context.fetch(url, {
       method: 'POST',
       headers: headersOf(connection),
       body: new URLSearchParams(request.parameters).toString(),
@@ -40,7 +41,7 @@ export async function sendQuery(
     }
     return response.ok
       ? { result: body }
-      : failureOf(response, body, { asked: request.asked, now: context.now });
+      : failureOf(response, body, { asked: request.asked, url, now: context.now });
   } catch (cause) {
     context.signal.throwIfAborted();
     if (ChargebackError.isInstance(cause)) throw cause;
@@ -74,16 +75,16 @@ function headersOf(connection: MetricsConnection): Record<string, string> {
 }
 
 function failureOf(
-  response: Response,
+  response: PlainResponse,
   body: Buffer,
-  { asked, now }: { asked: Asked; now: Date },
+  { asked, url, now }: { asked: Asked; url: string; now: Date },
 ): RetryableFailure {
   const { status } = response;
   const said = errorMessage(body);
   const message = `${asked.about}: HTTP ${status}${said === undefined ? '' : ` ${asked.quote(said)}`}`;
   if (status === 401 || status === 403) throw new ChargebackError('CB_METRICS_AUTH', message);
   if (status >= 300 && status < 400) {
-    const target = redirectTarget(response);
+    const target = redirectTarget(response, url);
     const where = target === null ? 'elsewhere' : `to ${asked.quote(target)}`;
     throw new ChargebackError('CB_METRICS_ANSWER', `${message}: the server redirects ${where}`, {
       fix: 'Set metrics.url to the address it redirects to; redirects are not followed.',
@@ -110,10 +111,10 @@ function failureOf(
 }
 
 /** Host and path only: a query or credentials may be secret. */
-function redirectTarget(response: Response): string | null {
+function redirectTarget(response: PlainResponse, url: string): string | null {
   const location = response.headers.get('location');
-  if (location === null || !URL.canParse(location, response.url)) return null;
-  const { protocol, host, pathname } = new URL(location, response.url);
+  if (location === null || !URL.canParse(location, url)) return null;
+  const { protocol, host, pathname } = new URL(location, url);
   return `${protocol}//${host}${pathname}`;
 }
 

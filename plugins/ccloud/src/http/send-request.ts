@@ -1,4 +1,4 @@
-import { ChargebackError, describeCause, type Fetch } from '@chargeback/plugin-api';
+import { ChargebackError, describeCause, type PlainFetch, type PlainResponse } from '@chargeback/plugin-api';
 import { type Attempt, parseRetryAfter, readBounded } from '@chargeback/prometheus';
 import type { CcloudConnection, CcloudRequest, Query } from './ccloud-request.ts';
 import { isJsonObject, type JsonValue, parseJson } from './parse-json.ts';
@@ -7,7 +7,7 @@ export interface SendContext {
   readonly connection: CcloudConnection;
   /** The header's value. */
   readonly authorization: string;
-  readonly fetch: Fetch;
+  readonly fetch: PlainFetch;
   /** Makes the server's words fit for a message. */
   readonly quote: (text: string) => string;
   readonly signal: AbortSignal;
@@ -94,7 +94,7 @@ interface Sent {
   readonly context: SendContext;
 }
 
-function failureOf(response: Response, body: string, { request, context }: Sent): Attempt<never> {
+function failureOf(response: PlainResponse, body: string, { request, context }: Sent): Attempt<never> {
   const { status, headers } = response;
   const { connection, quote } = context;
   const said = sayingOf(body);
@@ -137,7 +137,7 @@ function sayingOf(body: string): string | null {
 }
 
 /** The wait that a 429 asks for, in milliseconds: `Retry-After` first, then the reset of the rate limit. */
-function rateLimitWait(headers: Headers, now: Date): number | null {
+function rateLimitWait(headers: PlainResponse['headers'], now: Date): number | null {
   const asked = parseRetryAfter(headers.get('retry-after'), now);
   if (asked !== null) return asked;
   const reset = headers.get('ratelimit-reset') ?? headers.get('x-ratelimit-reset');
