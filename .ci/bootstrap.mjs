@@ -20,7 +20,7 @@ const systemPath = (process.env.PATH ?? '')
   .join(path.delimiter);
 const quiet = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', npm_config_update_notifier: 'false' };
 
-/** Collect garbage before it has grown to several times of what is in use: nearly half the memory, no slower. */
+/** Collect garbage before it has grown to several times of what is in use: a third less memory, no slower. */
 const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=80'];
 
 // Ctrl-C reaches the job too, which decides how to stop; this process waits for it.
