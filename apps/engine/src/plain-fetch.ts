@@ -1,12 +1,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
-import { json, text } from 'node:stream/consumers';
-import { createGunzip } from 'node:zlib';
 import type { PlainFetch, PlainRequest, PlainResponse } from '@chargeback/plugin-api';
-
-// Importing the module would load the `fetch` of Node too, whose WebSocket it exports: 40 ms.
-const { request: sendOpenly } = process.getBuiltinModule('node:http');
 
 /** As long as Node keeps a connection of its own that nobody uses. */
 const IDLE_MILLISECONDS = 5_000;
@@ -33,7 +28,7 @@ export function createPlainFetch(options: PlainFetchOptions = {}): PlainFetch {
   return async (url, { method, headers, body, signal }) => {
     signal.throwIfAborted();
     const target = new URL(url);
-    const send = target.protocol === 'https:' ? await (secured ??= secureSender(authorities)) : sendOpenly;
+    const send = target.protocol === 'https:' ? await (secured ??= secureSender(authorities)) : openSender();
     // As text it would be sent together with the headers, in its own encoding instead of theirs.
     const bytes = body === undefined ? undefined : Buffer.from(body);
     for (let stale = 0; ; stale += 1) {
@@ -82,6 +77,11 @@ function wasClosedBefore({ reusedSocket }: ClientRequest, cause: unknown): boole
   );
 }
 
+/** Loaded only here: many a command asks nobody. An import would load Node's `fetch`, which it exports parts of: 40 ms. */
+function openSender(): Send {
+  return process.getBuiltinModule('node:http').request;
+}
+
 /** Loaded only here: most metrics servers are asked without TLS. */
 async function secureSender(authorities: readonly string[] | undefined): Promise<Send> {
   const { Agent, request } = await import('node:https');
@@ -95,11 +95,12 @@ function responseOf(message: IncomingMessage, signal: AbortSignal): PlainRespons
   const { statusCode: status = 0, headers } = message;
   const ok = status >= 200 && status < 300;
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  if (ok && !['', 'identity', 'gzip', 'x-gzip'].includes(encoding)) {
+  const isPacked = encoding === 'gzip' || encoding === 'x-gzip';
+  if (ok && !isPacked && encoding !== '' && encoding !== 'identity') {
     message.destroy();
     throw new Error(`the answer is encoded as ${encoding}, which is not understood`);
   }
-  const body = bytesOf(message, { isPacked: /^(?:x-)?gzip$/.test(encoding), signal });
+  const body = bytesOf(message, { isPacked, signal });
   return {
     ok,
     status,
@@ -110,8 +111,8 @@ function responseOf(message: IncomingMessage, signal: AbortSignal): PlainRespons
       },
     },
     body,
-    text: () => text(body),
-    json: () => json(body),
+    text: async () => (await import('node:stream/consumers')).text(body),
+    json: async () => (await import('node:stream/consumers')).json(body),
   };
 }
 
@@ -129,7 +130,7 @@ async function* bytesOf(
 /** What was packed must come whole; nothing at all is an empty body. */
 async function* unpacked(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   // Whoever reads gets the errors of both, and giving up one ends the other.
-  const bytes = pipeline(message, createGunzip(), () => {});
+  const bytes = pipeline(message, process.getBuiltinModule('node:zlib').createGunzip(), () => {});
   try {
     yield* bytes;
   } catch (cause) {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { PlainFetch, PlainRequest, PlainResponse } from '@chargeback/plugin-api';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createHost } from '../src/host.ts';
 import { createPlainFetch } from '../src/plain-fetch.ts';
 import { repository, temporaryFolder } from './support.ts';
@@ -350,16 +350,12 @@ describe('a server with a certificate', () => {
   });
 
   it('whose authority cannot be read is told with the file', async () => {
-    await using folder = await temporary();
+    const folder = await temporaryFolder();
+    onTestFinished(folder.remove);
     const host = createHost({ configDirectory: folder.path });
     expect(() => host.createFetch({ caFile: 'ca.pem' })).toThrow(path.join(folder.path, 'ca.pem'));
     await writeFile(path.join(folder.path, 'ca.pem'), 'no certificate');
     const url = await serveSecurely();
     await expect(host.createFetch({ caFile: 'ca.pem' })(url, get())).rejects.toThrow(/\S/);
   });
-
-  async function temporary(): Promise<AsyncDisposable & { path: string }> {
-    const { path: place, remove } = await temporaryFolder();
-    return { path: place, [Symbol.asyncDispose]: remove };
-  }
 });

@@ -28,7 +28,7 @@ export interface PluginHost {
   readonly clock: () => Date;
   /** For what is asked now and then. */
   readonly fetch: Fetch;
-  /** For the server that bills or measures: a connection of its own, which takes half the CPU for large answers. */
+  /** For a server that bills or measures: it takes half the CPU where answers are large. */
   readonly createFetch: (options: FetchOptions) => PlainFetch;
   /** The absolute path of a file that settings name, relative to the configuration file. */
   readonly resolvePath: (path: string) => string;

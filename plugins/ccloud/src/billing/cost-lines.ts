@@ -106,9 +106,7 @@ function tierOf({ price, quantity, amountSource, details }: CostRow): Json {
 }
 
 function sumOf(rows: readonly CostRow[], valueOf: (row: CostRow) => Decimal): Decimal {
-  const [only] = rows;
-  if (only && rows.length === 1) return valueOf(only);
-  return rows.reduce((sum, row) => sum.plus(valueOf(row)), new Decimal(0));
+  return rows.map(valueOf).reduce((sum, value) => sum.plus(value));
 }
 
 /** True for the daily rows that the vendor documents. */
