@@ -20,8 +20,11 @@ const systemPath = (process.env.PATH ?? '')
   .join(path.delimiter);
 const quiet = { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', npm_config_update_notifier: 'false' };
 
-/** Collect garbage before it has grown to several times of what is in use: a third less memory, no slower. */
-const SMALL_MEMORY = ['--max-semi-space-size=16', '--heap-growing-percent=80'];
+/**
+ * Up to two gigabytes in use, of which V8 lets the heap double between collections instead of letting it grow fourfold:
+ * a third less memory. Only sizes: with any other option V8 compiles Node's own modules anew at every start.
+ */
+const SMALL_MEMORY = ['--max-semi-space-size=16', '--min-semi-space-size=16', '--max-old-space-size=2000'];
 
 // Ctrl-C reaches the job too, which decides how to stop; this process waits for it.
 process.on('SIGINT', () => {});
