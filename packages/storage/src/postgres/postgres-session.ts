@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
@@ -45,7 +46,7 @@ const COMMIT = 'commit';
  * before it, and those behind one that fails are not run.
  */
 export class PostgresSession {
-  readonly #client: pg.ClientBase;
+  readonly #client: pg.PoolClient;
   readonly #begun: Promise<unknown>;
   /** Answers that nobody has waited for, in order. */
   #unheard: Promise<unknown>[] = [];
@@ -53,14 +54,15 @@ export class PostgresSession {
   #hasFailed = false;
   #isOver = false;
 
-  constructor(client: pg.ClientBase, begin: string) {
+  constructor(client: pg.PoolClient, begin: string) {
     this.#client = client;
+    this.#inOnePiece();
     this.#begun = client.query(begin);
     this.#leave(this.#begun);
   }
 
   /** For statements of the schema; everything else has a method here. */
-  async bare(): Promise<pg.ClientBase> {
+  async bare(): Promise<pg.PoolClient> {
     await this.#heard();
     return this.#client;
   }
@@ -151,6 +153,7 @@ export class PostgresSession {
     // Rows may be many: none is made that nobody will take.
     if (this.#hasFailed) await this.#heard();
     const copy = new CopyIn(text, pieces);
+    this.#inOnePiece();
     this.#client.query(copy);
     try {
       await copy.sent;
@@ -178,10 +181,18 @@ export class PostgresSession {
   /** Sends a statement. What it returns gives the answer: a promise by itself would be waited for. */
   async #send(config: pg.QueryConfig | pg.QueryArrayConfig): Promise<() => Promise<pg.QueryResult>> {
     if (!HARMLESS.test(config.text)) await this.#begun;
+    this.#inOnePiece();
     const answer = this.#client.query(config as pg.QueryConfig);
     // Met when it is heard.
     answer.catch(() => {});
     return () => answer;
+  }
+
+  /** What is sent before anything is waited for goes in one piece: handing a small one over takes longer than making it. */
+  #inOnePiece(): void {
+    const { stream } = this.#client.connection;
+    stream.cork();
+    nextTick(() => stream.uncork());
   }
 
   #leave(answer: Promise<unknown>): void {
