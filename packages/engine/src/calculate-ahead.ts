@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type BillingLineItem, dayWindow, type IsoDate } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
+import pLimit from 'p-limit';
 import {
   type Calculated,
   calculateStored,
@@ -10,10 +11,10 @@ import {
   summaryOf,
   timelineOf,
 } from './calculate-stored.ts';
-import { inOrder } from './in-order.ts';
 import type { InventoryTimeline } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
+import type { DayStored } from './save-gathered.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 /** Days that may be calculated for nothing: where most lines are held or fail, each would be so twice. */
@@ -27,6 +28,9 @@ const MOST_IN_VAIN = 3;
 export class CalculationAhead {
   readonly #context: TenantContext;
   readonly #results = new Map<IsoDate, DaySummary>();
+  readonly #turns = pLimit(DAYS_AT_ONCE);
+  /** As of the last day that told of somebody new. */
+  #timeline: Promise<InventoryTimeline> | null = null;
   #inVain = 0;
 
   constructor(context: TenantContext) {
@@ -38,25 +42,22 @@ export class CalculationAhead {
     return this.#results;
   }
 
-  /** Consecutive days whose inputs were stored. Throws only what ends a run. */
-  async calculate(dates: readonly IsoDate[]): Promise<void> {
+  /** A day whose inputs were stored. Rejects only with what ends a run. */
+  async calculate({ date, observes }: DayStored): Promise<void> {
+    if (observes) this.#timeline = null;
+    await this.#turns(() => this.#inTurn(date));
+  }
+
+  async #inTurn(date: IsoDate): Promise<void> {
     const context = this.#context;
-    if (dates.length === 0 || context.recalculate || this.#inVain >= MOST_IN_VAIN) return;
-    const window = { start: dayWindow(dates[0]!).start, end: dayWindow(dates.at(-1)!).end };
-    const asked = new Set(dates);
-    const states = await context.store.dateStates(window);
-    const fresh = states.filter(({ date, calculationId }) => asked.has(date) && calculationId === null);
-    if (fresh.length === 0) return;
-    const timeline = await timelineOf(context);
-    const calculating = inOrder(fresh, DAYS_AT_ONCE, async (state) => {
-      await setImmediate();
-      context.signal.throwIfAborted();
-      return this.#calculateDay(state, timeline);
-    });
-    for await (const isWritten of calculating) {
-      if (!isWritten) this.#inVain += 1;
-      if (this.#inVain >= MOST_IN_VAIN) return;
-    }
+    await setImmediate();
+    context.signal.throwIfAborted();
+    if (context.recalculate || this.#inVain >= MOST_IN_VAIN) return;
+    const [state] = await context.store.dateStates(dayWindow(date));
+    if (state?.calculationId !== null) return;
+    this.#timeline ??= timelineOf(context);
+    const isWritten = await this.#calculateDay(state, await this.#timeline);
+    if (!isWritten) this.#inVain += 1;
   }
 
   /** False for a day that is left to its turn. What is written is known, whether or not anybody waits for it. */

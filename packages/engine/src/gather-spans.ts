@@ -2,17 +2,20 @@ import type { IsoDate } from '@chargeback/plugin-api';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
 import type { SpanWalk } from './gather-plan.ts';
 import { type GatherWork, noteAnswered, settleUnanswered, storeWhole } from './gather-span.ts';
+import type { DayStored } from './save-gathered.ts';
 import { LATE } from './time-share.ts';
 
-/** Called with days whose inputs have been written, while the source is asked for the next ones. */
-export type StoredListener = (dates: readonly IsoDate[]) => Promise<void>;
-
 /**
- * Asks for span after span. While one is written the next one is under way, and what comes of the one before it is
- * calculated: source, engine and database work at once. No more than two are held in memory.
+ * Asks for span after span. While one is written the next one is under way, and what was written is calculated: source,
+ * engine and database work at once. No more than two are held in memory.
+ * @param onStored hears of each day whose inputs have been written. What it returns is waited for at the end.
  */
-export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: StoredListener): Promise<void> {
-  const { run, time, progress } = work;
+export async function gatherSpans(
+  gather: Omit<GatherWork, 'onStored'>,
+  walk: SpanWalk,
+  onStored: (stored: DayStored) => Promise<void>,
+): Promise<void> {
+  const { run, time, progress } = gather;
   const over = new AbortController();
   const total = walk.length;
   const report = (done: number, date: IsoDate): void =>
@@ -23,7 +26,7 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     const span = walk.current();
     if (span.length === 0 || time.signal.aborted) return null;
     report(done, span[0]!);
-    const asked = askInTime(work, span, over.signal);
+    const asked = askInTime(gather, span, over.signal);
     // Met when it is awaited.
     asked.catch(() => {});
     return asked;
@@ -32,15 +35,19 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     done += span.length;
     report(done, span.at(-1)!);
   };
-  let asked = ask();
-  let calculated = Promise.resolve();
   // Ends the wait for a source that may never answer.
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
-  const calculate = (stored: readonly IsoDate[]): void => {
-    calculated = onStored(stored);
-    calculated.catch(failed.reject);
+  const calculations: Promise<void>[] = [];
+  const work: GatherWork = {
+    ...gather,
+    onStored(stored) {
+      const calculation = onStored(stored);
+      calculation.catch(failed.reject);
+      calculations.push(calculation);
+    },
   };
+  let asked = ask();
   try {
     while (asked) {
       const answer = await Promise.race([asked, failed.promise]);
@@ -50,8 +57,6 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
         passed(answer);
         asked = ask();
         await storeWhole(work, answer);
-        await calculated;
-        calculate(answer.span.filter((date) => progress.gathered.has(date)));
       } else {
         const outcome = await settleUnanswered(work, answer);
         if (outcome === 'too much') walk.shrink();
@@ -63,17 +68,17 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
       }
     }
     if (walk.current().length > 0) time.signal.throwIfAborted();
-    await calculated;
+    await Promise.all(calculations);
   } finally {
     over.abort();
-    await Promise.allSettled([calculated]);
+    await Promise.allSettled(calculations);
     if (asked) await time.stopped(asked);
   }
 }
 
 /** Within half of the time that is left. */
 async function askInTime(
-  { run, time }: GatherWork,
+  { run, time }: Omit<GatherWork, 'onStored'>,
   span: readonly IsoDate[],
   over: AbortSignal,
 ): Promise<SpanAnswer> {

@@ -25,7 +25,14 @@ export interface GatheredSpan extends Bills {
   /** Tells whether a sighting adds nothing to what this run has recorded. */
   readonly sightings: Sightings;
   /** Called for each day whose inputs were written. */
-  readonly onSaved: (date: IsoDate) => void;
+  readonly onSaved: (stored: DayStored) => void;
+}
+
+/** A day whose inputs have been written. */
+export interface DayStored {
+  readonly date: IsoDate;
+  /** Whether they told of somebody of whom nothing was stored, or not yet for that day. */
+  readonly observes: boolean;
 }
 
 export interface Sightings {
@@ -113,7 +120,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
     complete: !isStale && isDayComplete(context, lines.lines, usage.summaries),
     gatheredAt: context.clock(),
   });
-  gathered.onSaved(date);
+  gathered.onSaved({ date, observes: observed.length > 0 });
   remember(day, observed);
   gathered.problems.push(...complaints);
 }
