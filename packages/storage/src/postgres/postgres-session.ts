@@ -46,7 +46,7 @@ const COMMIT = 'commit';
  * before it, and those behind one that fails are not run.
  */
 export class PostgresSession {
-  readonly #client: pg.PoolClient;
+  readonly #client: pg.Client;
   readonly #begun: Promise<unknown>;
   /** Answers that nobody has waited for, in order. */
   #unheard: Promise<unknown>[] = [];
@@ -54,7 +54,7 @@ export class PostgresSession {
   #hasFailed = false;
   #isOver = false;
 
-  constructor(client: pg.PoolClient, begin: string) {
+  constructor(client: pg.Client, begin: string) {
     this.#client = client;
     this.#inOnePiece();
     this.#begun = client.query(begin);
@@ -62,7 +62,7 @@ export class PostgresSession {
   }
 
   /** For statements of the schema; everything else has a method here. */
-  async bare(): Promise<pg.PoolClient> {
+  async bare(): Promise<pg.Client> {
     await this.#heard();
     return this.#client;
   }
