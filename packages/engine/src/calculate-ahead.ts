@@ -28,6 +28,8 @@ const MOST_IN_VAIN = 3;
 export class CalculationAhead {
   readonly #context: TenantContext;
   readonly #results = new Map<IsoDate, DaySummary>();
+  /** A day may be stored a second time: what that changes is seen in its turn. */
+  readonly #begun = new Set<IsoDate>();
   readonly #turns = pLimit(DAYS_AT_ONCE);
   /** As of the last day that told of somebody new. */
   #timeline: Promise<InventoryTimeline> | null = null;
@@ -43,18 +45,18 @@ export class CalculationAhead {
   }
 
   /** A day whose inputs were stored. Rejects only with what ends a run. */
-  async calculate({ date, observes }: DayStored): Promise<void> {
+  async calculate({ state, observes }: DayStored): Promise<void> {
     if (observes) this.#timeline = null;
-    await this.#turns(() => this.#inTurn(date));
+    if (state.calculationId !== null || this.#context.recalculate || this.#begun.has(state.date)) return;
+    this.#begun.add(state.date);
+    await this.#turns(() => this.#inTurn(state));
   }
 
-  async #inTurn(date: IsoDate): Promise<void> {
+  async #inTurn(state: DateState): Promise<void> {
     const context = this.#context;
     await setImmediate();
     context.signal.throwIfAborted();
-    if (context.recalculate || this.#inVain >= MOST_IN_VAIN) return;
-    const [state] = await context.store.dateStates(dayWindow(date));
-    if (state?.calculationId !== null) return;
+    if (this.#inVain >= MOST_IN_VAIN) return;
     this.#timeline ??= timelineOf(context);
     const isWritten = await this.#calculateDay(state, await this.#timeline);
     if (!isWritten) this.#inVain += 1;

@@ -156,7 +156,7 @@ async function gatheredSpan(
 ): Promise<GatheredSpan> {
   const { span, batches, usage } = answer;
   const onSaved = (stored: DayStored): void => {
-    progress.gathered.add(stored.date);
+    progress.gathered.add(stored.state.date);
     onStored(stored);
   };
   const earlier = await earlierProblems(run, progress.answered, span);

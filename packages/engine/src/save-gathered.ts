@@ -30,7 +30,7 @@ export interface GatheredSpan extends Bills {
 
 /** A day whose inputs have been written. */
 export interface DayStored {
-  readonly date: IsoDate;
+  readonly state: DateState;
   /** Whether they told of somebody of whom nothing was stored, or not yet for that day. */
   readonly observes: boolean;
 }
@@ -109,7 +109,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
   const isStale = verdicts.some(([, verdict]) => verdict === 'stale');
   const observed = newlyObserved(context, day);
   const complaints = complaintsOf(day, verdicts);
-  await context.store.saveGatheredDay({
+  const stored = await context.store.saveGatheredDay({
     ...problemsOfDay(day, complaints, gathered.earlier.standing),
     date,
     lines: lines.lines,
@@ -120,7 +120,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
     complete: !isStale && isDayComplete(context, lines.lines, usage.summaries),
     gatheredAt: context.clock(),
   });
-  gathered.onSaved({ date, observes: observed.length > 0 });
+  gathered.onSaved({ state: stored, observes: observed.length > 0 });
   remember(day, observed);
   gathered.problems.push(...complaints);
 }

@@ -24,24 +24,28 @@ export class FactSums {
     const dimensionIds = JSON.parse(ids) as number[];
     const values = integersOf(amounts);
     const timestamps = instants === undefined ? null : (JSON.parse(instants) as number[]);
+    const sums = this.#sums;
     for (let index = 0; index < values.length; index += 1) {
       const timestamp = timestamps === null ? period : timestamps[index]!;
-      this.#addOne(timestamp, dimensionIds[index]!, values[index]!);
+      const dimensionId = dimensionIds[index]!;
+      const value = values[index]!;
+      const places = this.#placesAt(timestamp);
+      const place = places.get(dimensionId);
+      if (place !== undefined) {
+        sums[place] = plus(sums[place]!, value);
+        continue;
+      }
+      places.set(dimensionId, sums.length);
+      sums.push(value);
+      this.#timestamps.push(timestamp);
+      this.#dimensionIds.push(dimensionId);
     }
   }
 
-  #addOne(timestamp: number, dimensionId: number, value: Integer): void {
+  #placesAt(timestamp: number): Map<number, number> {
     let places = this.#places.get(timestamp);
     if (!places) this.#places.set(timestamp, (places = new Map()));
-    const place = places.get(dimensionId);
-    if (place !== undefined) {
-      this.#sums[place] = plus(this.#sums[place]!, value);
-      return;
-    }
-    places.set(dimensionId, this.#sums.length);
-    this.#timestamps.push(timestamp);
-    this.#dimensionIds.push(dimensionId);
-    this.#sums.push(value);
+    return places;
   }
 
   columns(): SumColumns {

@@ -53,6 +53,8 @@ export class PostgresSession {
   #isChecked = true;
   #hasFailed = false;
   #isOver = false;
+  /** Whether what is sent waits for the rest of this turn. */
+  #isGathering = false;
 
   constructor(client: pg.Client, begin: string) {
     this.#client = client;
@@ -190,9 +192,14 @@ export class PostgresSession {
 
   /** What is sent before anything is waited for goes in one piece: handing a small one over takes longer than making it. */
   #inOnePiece(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
     const { stream } = this.#client.connection;
     stream.cork();
-    nextTick(() => stream.uncork());
+    nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
   }
 
   #leave(answer: Promise<unknown>): void {
