@@ -35,22 +35,12 @@ export async function gatherSpans(
     done += span.length;
     report(done, span.at(-1)!);
   };
-  // Ends the wait for a source that may never answer.
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {});
-  const calculations: Promise<void>[] = [];
-  const work: GatherWork = {
-    ...gather,
-    onStored(stored) {
-      const calculation = onStored(stored);
-      calculation.catch(failed.reject);
-      calculations.push(calculation);
-    },
-  };
+  const besides = collected(onStored);
+  const work: GatherWork = { ...gather, onStored: besides.begin };
   let asked = ask();
   try {
     while (asked) {
-      const answer = await Promise.race([asked, failed.promise]);
+      const answer = await Promise.race([asked, besides.failed]);
       noteAnswered(progress, answer);
       if (isWhole(answer)) {
         walk.advance({ hung: false });
@@ -68,12 +58,32 @@ export async function gatherSpans(
       }
     }
     if (walk.current().length > 0) time.signal.throwIfAborted();
-    await Promise.all(calculations);
+    await Promise.all(besides.begun);
   } finally {
     over.abort();
-    await Promise.allSettled(calculations);
+    await Promise.allSettled(besides.begun);
     if (asked) await time.stopped(asked);
   }
+}
+
+/** What goes on beside the gathering. */
+interface Besides<Item> {
+  readonly begin: (item: Item) => void;
+  readonly begun: readonly Promise<void>[];
+  /** Ends the wait for a source that may never answer. */
+  readonly failed: Promise<never>;
+}
+
+function collected<Item>(work: (item: Item) => Promise<void>): Besides<Item> {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {});
+  const begun: Promise<void>[] = [];
+  const begin = (item: Item): void => {
+    const one = work(item);
+    one.catch(reject);
+    begun.push(one);
+  };
+  return { begin, begun, failed };
 }
 
 /** Within half of the time that is left. */

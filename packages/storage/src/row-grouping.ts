@@ -103,7 +103,7 @@ function placesOf({ sums: { dimensions }, merge }: GroupingInput): Places {
 
 /** Sums mostly come in runs that are in order, which sorting an array makes use of, unlike that of a typed one. */
 function orderOf({ sums: { timestamps, dimensions } }: GroupingInput, { before, after }: Places): number[] {
-  return [...timestamps.keys()].sort(
+  return [...timestamps.keys()].toSorted(
     (left, right) =>
       timestamps[left]! - timestamps[right]! ||
       before[left]! - before[right]! ||
