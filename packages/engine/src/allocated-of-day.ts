@@ -21,9 +21,9 @@ export class AllocatedOfDay {
     return (this.#held ??= this.#linesOf().filter(({ state }) => state === 'held').length);
   }
 
-  /** See `AllocationContext.allocatedOfDay`. */
+  /** See `AllocationContext.allocatedOfDay`. A map of their own for each that asks: an allocator may change it. */
   weights(): ReadonlyMap<string, Weight> {
-    return (this.#weights ??= weightsOf(this.#linesOf()));
+    return new Map((this.#weights ??= weightsOf(this.#linesOf())));
   }
 }
 

@@ -11,6 +11,7 @@ import {
   summaryOf,
   timelineOf,
 } from './calculate-stored.ts';
+import type { StoredListener } from './gather-spans.ts';
 import type { InventoryTimeline } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
@@ -25,14 +26,17 @@ const MOST_IN_VAIN = 3;
  * held or failing line and without a look beyond the day. Whatever else there is to them is left to the stage
  * itself, which also sees when something that was gathered later changes them.
  */
-export class CalculationAhead {
+export class CalculationAhead implements StoredListener {
   readonly #context: TenantContext;
   readonly #results = new Map<IsoDate, DaySummary>();
   /** A day may be stored a second time: what that changes is seen in its turn. */
   readonly #begun = new Set<IsoDate>();
   readonly #turns = pLimit(DAYS_AT_ONCE);
-  /** As of the last day that told of somebody new. */
   #timeline: Promise<InventoryTimeline> | null = null;
+  /** Whether somebody was seen whom the timeline does not know. */
+  #isBehind = false;
+  /** Days since then. Reading the inventory anew for each of them would take longer than they do. */
+  #waiting: DateState[] = [];
   #inVain = 0;
 
   constructor(context: TenantContext) {
@@ -44,12 +48,22 @@ export class CalculationAhead {
     return this.#results;
   }
 
-  /** A day whose inputs were stored. Rejects only with what ends a run. */
-  async calculate({ state, observes }: DayStored): Promise<void> {
-    if (observes) this.#timeline = null;
+  /** Rejects only with what ends a run. */
+  async day({ state, observes }: DayStored): Promise<void> {
+    if (observes && this.#timeline !== null) this.#isBehind = true;
     if (state.calculationId !== null || this.#context.recalculate || this.#begun.has(state.date)) return;
     this.#begun.add(state.date);
-    await this.#turns(() => this.#inTurn(state));
+    if (this.#isBehind) this.#waiting.push(state);
+    else await this.#turns(() => this.#inTurn(state));
+  }
+
+  async span(): Promise<void> {
+    if (!this.#isBehind) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#isBehind = false;
+    this.#timeline = null;
+    await Promise.all(waiting.map((state) => this.#turns(() => this.#inTurn(state))));
   }
 
   async #inTurn(state: DateState): Promise<void> {

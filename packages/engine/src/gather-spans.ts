@@ -5,15 +5,21 @@ import { type GatherWork, noteAnswered, settleUnanswered, storeWhole } from './g
 import type { DayStored } from './save-gathered.ts';
 import { LATE } from './time-share.ts';
 
+/** Hears of what has been written. What it returns is waited for, at most a span later. */
+export interface StoredListener {
+  day(stored: DayStored): Promise<void>;
+  /** All of a span has been written that could be. */
+  span(): Promise<void>;
+}
+
 /**
  * Asks for span after span. While one is written the next one is under way, and what was written is calculated: source,
  * engine and database work at once. No more than two are held in memory.
- * @param onStored hears of each day whose inputs have been written. What it returns is waited for at the end.
  */
 export async function gatherSpans(
   gather: Omit<GatherWork, 'onStored'>,
   walk: SpanWalk,
-  onStored: (stored: DayStored) => Promise<void>,
+  onStored: StoredListener,
 ): Promise<void> {
   const { run, time, progress } = gather;
   const over = new AbortController();
@@ -35,8 +41,8 @@ export async function gatherSpans(
     done += span.length;
     report(done, span.at(-1)!);
   };
-  const besides = collected(onStored);
-  const work: GatherWork = { ...gather, onStored: besides.begin };
+  const besides = collected();
+  const work: GatherWork = { ...gather, onStored: (stored) => besides.begin(onStored.day(stored)) };
   let asked = ask();
   try {
     while (asked) {
@@ -46,7 +52,9 @@ export async function gatherSpans(
         walk.advance({ hung: false });
         passed(answer);
         asked = ask();
+        const earlier = [...besides.begun];
         await storeWhole(work, answer);
+        await Promise.all(earlier);
       } else {
         const outcome = await settleUnanswered(work, answer);
         if (outcome === 'too much') walk.shrink();
@@ -56,9 +64,15 @@ export async function gatherSpans(
         }
         asked = ask();
       }
+      besides.begin(onStored.span());
     }
     if (walk.current().length > 0) time.signal.throwIfAborted();
     await Promise.all(besides.begun);
+  } catch (cause) {
+    over.abort();
+    // Their failure is told, and not only that the time is over.
+    await Promise.all(besides.begun);
+    throw cause;
   } finally {
     over.abort();
     await Promise.allSettled(besides.begun);
@@ -67,21 +81,20 @@ export async function gatherSpans(
 }
 
 /** What goes on beside the gathering. */
-interface Besides<Item> {
-  readonly begin: (item: Item) => void;
+interface Besides {
+  readonly begin: (work: Promise<void>) => void;
   readonly begun: readonly Promise<void>[];
   /** Ends the wait for a source that may never answer. */
   readonly failed: Promise<never>;
 }
 
-function collected<Item>(work: (item: Item) => Promise<void>): Besides<Item> {
+function collected(): Besides {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => {});
   const begun: Promise<void>[] = [];
-  const begin = (item: Item): void => {
-    const one = work(item);
-    one.catch(reject);
-    begun.push(one);
+  const begin = (work: Promise<void>): void => {
+    work.catch(reject);
+    begun.push(work);
   };
   return { begin, begun, failed };
 }

@@ -59,7 +59,7 @@ export async function runStages(run: StagedRun): Promise<void> {
     const ahead = new CalculationAhead(context);
     const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
     await using time = new TimeShare({ ...options, signal: context.signal, milliseconds });
-    const { failure, ...result } = await gather(context, time, (stored) => ahead.calculate(stored));
+    const { failure, ...result } = await gather(context, time, ahead);
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
     written = ahead.results;
