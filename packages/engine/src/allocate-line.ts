@@ -99,17 +99,14 @@ function splitPortion(portion: Portion, amount: Money, composite: boolean): Calc
   };
 }
 
-const RATIO_SCALE = 10n ** 18n;
+/** What a number can hold, less what rounding may add. */
+const MOST_BITS = 1000;
 
-/** Divided as integers: weights may be larger than any double. */
 function ratiosOf(weights: readonly Weight[]): number[] {
   let sum = 0n;
   for (const weight of weights) sum += weight;
-  const ratios: number[] = [];
-  for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index]!;
-    const same = index > 0 && weight === weights[index - 1];
-    ratios.push(same ? ratios[index - 1]! : Number((weight * RATIO_SCALE) / sum) / Number(RATIO_SCALE));
-  }
-  return ratios;
+  const total = Number(sum);
+  if (Number.isFinite(total)) return weights.map((weight) => Number(weight) / total);
+  const excess = BigInt(4 * sum.toString(16).length - MOST_BITS);
+  return weights.map((weight) => Number(weight >> excess) / Number(sum >> excess));
 }

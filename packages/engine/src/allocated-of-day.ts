@@ -2,40 +2,40 @@ import { compareKeys, type Weight } from '@chargeback/money';
 import { UNALLOCATED } from '@chargeback/plugin-api';
 import type { CalculatedLine } from '@chargeback/storage';
 
-/** Collects what the lines of a day come to, for those lines that follow the others. */
+/**
+ * What the lines of a day came to, for those lines that follow the others. Added up when the first of them asks, as on
+ * most days none does; and kept only whole, as who asks may be cut off.
+ */
 export class AllocatedOfDay {
-  readonly #units = new Map<string, bigint>();
-  /** Added up when somebody asks: on most days no line follows others. */
-  #waiting: CalculatedLine[] = [];
-  #held = 0;
+  readonly #linesOf: () => readonly CalculatedLine[];
+  #held: number | undefined;
+  #weights: ReadonlyMap<string, Weight> | undefined;
 
-  add(line: CalculatedLine): void {
-    if (line.state === 'held') this.#held += 1;
-    this.#waiting.push(line);
+  /** @param linesOf the others, once all of them are calculated. */
+  constructor(linesOf: () => readonly CalculatedLine[]) {
+    this.#linesOf = linesOf;
   }
 
   /** Lines without rows yet: what follows them cannot be known. */
   get held(): number {
-    return this.#held;
+    return (this.#held ??= this.#linesOf().filter(({ state }) => state === 'held').length);
   }
 
-  /** See `AllocationContext.allocatedOfDay`. */
+  /** See `AllocationContext.allocatedOfDay`. A map of their own for each that asks: an allocator may change it. */
   weights(): ReadonlyMap<string, Weight> {
-    this.#addUp();
-    const positive = [...this.#units].filter(
-      ([identityId, units]) => units > 0n && identityId !== UNALLOCATED,
-    );
-    return new Map(positive.toSorted(([left], [right]) => compareKeys(left, right)));
+    return new Map((this.#weights ??= weightsOf(this.#linesOf())));
   }
+}
 
-  #addUp(): void {
-    for (const { portions } of this.#waiting) {
-      for (const { identityIds, units } of portions) {
-        for (const [index, identityId] of identityIds.entries()) {
-          this.#units.set(identityId, (this.#units.get(identityId) ?? 0n) + units[index]!);
-        }
+function weightsOf(lines: readonly CalculatedLine[]): ReadonlyMap<string, Weight> {
+  const sums = new Map<string, bigint>();
+  for (const { portions } of lines) {
+    for (const { identityIds, units } of portions) {
+      for (const [index, identityId] of identityIds.entries()) {
+        sums.set(identityId, (sums.get(identityId) ?? 0n) + units[index]!);
       }
     }
-    this.#waiting = [];
   }
+  const positive = [...sums].filter(([identityId, units]) => units > 0n && identityId !== UNALLOCATED);
+  return new Map(positive.toSorted(([left], [right]) => compareKeys(left, right)));
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type BillingLineItem, dayWindow, type IsoDate } from '@chargeback/plugin-api';
 import type { DateState } from '@chargeback/storage';
+import pLimit from 'p-limit';
 import {
   type Calculated,
   calculateStored,
@@ -10,10 +11,11 @@ import {
   summaryOf,
   timelineOf,
 } from './calculate-stored.ts';
-import { inOrder } from './in-order.ts';
+import type { StoredListener } from './gather-spans.ts';
 import type { InventoryTimeline } from './inventory-timeline.ts';
 import { lineWindow } from './line-window.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
+import type { DayStored } from './save-gathered.ts';
 import type { TenantContext } from './tenant-context.ts';
 
 /** Days that may be calculated for nothing: where most lines are held or fail, each would be so twice. */
@@ -24,9 +26,17 @@ const MOST_IN_VAIN = 3;
  * held or failing line and without a look beyond the day. Whatever else there is to them is left to the stage
  * itself, which also sees when something that was gathered later changes them.
  */
-export class CalculationAhead {
+export class CalculationAhead implements StoredListener {
   readonly #context: TenantContext;
   readonly #results = new Map<IsoDate, DaySummary>();
+  /** A day may be stored a second time: what that changes is seen in its turn. */
+  readonly #begun = new Set<IsoDate>();
+  readonly #turns = pLimit(DAYS_AT_ONCE);
+  #timeline: Promise<InventoryTimeline> | null = null;
+  /** Whether somebody was seen whom the timeline does not know. */
+  #isBehind = false;
+  /** Days since then. Reading the inventory anew for each of them would take longer than they do. */
+  #waiting: DateState[] = [];
   #inVain = 0;
 
   constructor(context: TenantContext) {
@@ -38,25 +48,32 @@ export class CalculationAhead {
     return this.#results;
   }
 
-  /** Consecutive days whose inputs were stored. Throws only what ends a run. */
-  async calculate(dates: readonly IsoDate[]): Promise<void> {
+  /** Rejects only with what ends a run. */
+  async day({ state, observes }: DayStored): Promise<void> {
+    if (observes && this.#timeline !== null) this.#isBehind = true;
+    if (state.calculationId !== null || this.#context.recalculate || this.#begun.has(state.date)) return;
+    this.#begun.add(state.date);
+    if (this.#isBehind) this.#waiting.push(state);
+    else await this.#turns(() => this.#inTurn(state));
+  }
+
+  async span(): Promise<void> {
+    if (!this.#isBehind) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#isBehind = false;
+    this.#timeline = null;
+    await Promise.all(waiting.map((state) => this.#turns(() => this.#inTurn(state))));
+  }
+
+  async #inTurn(state: DateState): Promise<void> {
     const context = this.#context;
-    if (dates.length === 0 || context.recalculate || this.#inVain >= MOST_IN_VAIN) return;
-    const window = { start: dayWindow(dates[0]!).start, end: dayWindow(dates.at(-1)!).end };
-    const asked = new Set(dates);
-    const states = await context.store.dateStates(window);
-    const fresh = states.filter(({ date, calculationId }) => asked.has(date) && calculationId === null);
-    if (fresh.length === 0) return;
-    const timeline = await timelineOf(context);
-    const calculating = inOrder(fresh, DAYS_AT_ONCE, async (state) => {
-      await setImmediate();
-      context.signal.throwIfAborted();
-      return this.#calculateDay(state, timeline);
-    });
-    for await (const isWritten of calculating) {
-      if (!isWritten) this.#inVain += 1;
-      if (this.#inVain >= MOST_IN_VAIN) return;
-    }
+    await setImmediate();
+    context.signal.throwIfAborted();
+    if (this.#inVain >= MOST_IN_VAIN) return;
+    this.#timeline ??= timelineOf(context);
+    const isWritten = await this.#calculateDay(state, await this.#timeline);
+    if (!isWritten) this.#inVain += 1;
   }
 
   /** False for a day that is left to its turn. What is written is known, whether or not anybody waits for it. */

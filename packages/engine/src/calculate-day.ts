@@ -56,19 +56,18 @@ interface LineOutcome {
 export async function calculateDay(context: TenantContext, inputs: DayInputs): Promise<DayResult> {
   const outcomes = new Map<string, LineOutcome>();
   const windows = new Map<string, () => WindowInputs>();
-  const others = new AllocatedOfDay();
-  for (const routed of othersFirst(context, inputs.day.lines)) {
-    const lines: LineInputs[] = [];
-    for (const line of routed) {
-      lines.push({ ...inputs, ...line, others, of: await windowInputs(context, inputs, { line, windows }) });
-    }
-    await eachWithinTimeLimit(lines, {
-      work: (line) => outcomes.set(line.line.lineId, calculateLine(context, line)),
-      onOvertime: (line) => outcomes.set(line.line.lineId, overtimeLine(context, line)),
-      signal: context.signal,
-    });
-    for (const { line } of lines) others.add(outcomes.get(line.lineId)!.result);
+  const { leading, following } = byPlace(context, inputs.day.lines);
+  const others = new AllocatedOfDay(() => leading.map(({ line }) => outcomes.get(line.lineId)!.result));
+  const lineInputs: LineInputs[] = [];
+  for (const line of [...leading, ...following]) {
+    const of = await windowInputs(context, inputs, { line, windows });
+    lineInputs.push({ ...inputs, ...line, others, of });
   }
+  await eachWithinTimeLimit(lineInputs, {
+    work: (line) => outcomes.set(line.line.lineId, calculateLine(context, line)),
+    onOvertime: (line) => outcomes.set(line.line.lineId, overtimeLine(context, line)),
+    signal: context.signal,
+  });
   const lines = [...outcomes.values()].map(({ result }) => result);
   verifyConservation(inputs.day.lines, new Map(lines.map((line) => [line.lineId, line])));
   const problems = [...outcomes.values()].flatMap(({ problem }) => problem ?? []);
@@ -76,14 +75,17 @@ export async function calculateDay(context: TenantContext, inputs: DayInputs): P
   return { lines, problems, held: lines.some(({ state }) => state === 'held') };
 }
 
-/** Lines that follow what others were allocated come last. */
-function othersFirst(context: TenantContext, lines: readonly BillingLineItem[]): RoutedLine[][] {
+/** Lines that follow what others were allocated, and those others. */
+function byPlace(
+  context: TenantContext,
+  lines: readonly BillingLineItem[],
+): { leading: RoutedLine[]; following: RoutedLine[] } {
   const routed = lines.map((line) => ({
     line,
     route: context.wiring.route(line.productType) ?? context.wiring.fallback,
   }));
   const follows = ({ route }: RoutedLine): boolean => route.afterOthers === true;
-  return [routed.filter((line) => !follows(line)), routed.filter(follows)];
+  return { leading: routed.filter((line) => !follows(line)), following: routed.filter(follows) };
 }
 
 interface RoutedLine {

@@ -9,7 +9,13 @@ import type { DateState } from '@chargeback/storage';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
 import { distinct, earlierProblems } from './earlier-problems.ts';
 import { rethrowFatal } from './rethrow-fatal.ts';
-import { type GatheredSpan, saveGathered, saveUsageAlone, type Sightings } from './save-gathered.ts';
+import {
+  type DayStored,
+  type GatheredSpan,
+  saveGathered,
+  saveUsageAlone,
+  type Sightings,
+} from './save-gathered.ts';
 import { silenceOf } from './silence.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { LATE, type TimeShare } from './time-share.ts';
@@ -41,6 +47,7 @@ export interface GatherWork {
   readonly run: TenantContext;
   readonly time: TimeShare;
   readonly progress: GatherProgress;
+  readonly onStored: (stored: DayStored) => void;
 }
 
 interface SpanWork extends GatherWork {
@@ -144,11 +151,14 @@ async function keepUsage(work: SpanWork, answer: SpanAnswer): Promise<void> {
 }
 
 async function gatheredSpan(
-  { run, progress, problems }: SpanWork,
+  { run, progress, problems, onStored }: SpanWork,
   answer: SpanAnswer,
 ): Promise<GatheredSpan> {
   const { span, batches, usage } = answer;
-  const onSaved = (date: IsoDate): void => void progress.gathered.add(date);
+  const onSaved = (stored: DayStored): void => {
+    progress.gathered.add(stored.state.date);
+    onStored(stored);
+  };
   const earlier = await earlierProblems(run, progress.answered, span);
   return { ...progress, problems, earlier, span, batches, usage, onSaved };
 }

@@ -2,17 +2,26 @@ import type { IsoDate } from '@chargeback/plugin-api';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
 import type { SpanWalk } from './gather-plan.ts';
 import { type GatherWork, noteAnswered, settleUnanswered, storeWhole } from './gather-span.ts';
+import type { DayStored } from './save-gathered.ts';
 import { LATE } from './time-share.ts';
 
-/** Called with days whose inputs have been written, while the source is asked for the next ones. */
-export type StoredListener = (dates: readonly IsoDate[]) => Promise<void>;
+/** Hears of what has been written. What it returns is waited for, at most a span later. */
+export interface StoredListener {
+  day(stored: DayStored): Promise<void>;
+  /** All of a span has been written that could be. */
+  span(): Promise<void>;
+}
 
 /**
- * Asks for span after span. While one is written the next one is under way, and what comes of the one before it is
- * calculated: source, engine and database work at once. No more than two are held in memory.
+ * Asks for span after span. While one is written the next one is under way, and what was written is calculated: source,
+ * engine and database work at once. No more than two are held in memory.
  */
-export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: StoredListener): Promise<void> {
-  const { run, time, progress } = work;
+export async function gatherSpans(
+  gather: Omit<GatherWork, 'onStored'>,
+  walk: SpanWalk,
+  onStored: StoredListener,
+): Promise<void> {
+  const { run, time, progress } = gather;
   const over = new AbortController();
   const total = walk.length;
   const report = (done: number, date: IsoDate): void =>
@@ -23,7 +32,7 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     const span = walk.current();
     if (span.length === 0 || time.signal.aborted) return null;
     report(done, span[0]!);
-    const asked = askInTime(work, span, over.signal);
+    const asked = askInTime(gather, span, over.signal);
     // Met when it is awaited.
     asked.catch(() => {});
     return asked;
@@ -32,26 +41,20 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
     done += span.length;
     report(done, span.at(-1)!);
   };
+  const besides = collected();
+  const work: GatherWork = { ...gather, onStored: (stored) => besides.begin(onStored.day(stored)) };
   let asked = ask();
-  let calculated = Promise.resolve();
-  // Ends the wait for a source that may never answer.
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {});
-  const calculate = (stored: readonly IsoDate[]): void => {
-    calculated = onStored(stored);
-    calculated.catch(failed.reject);
-  };
   try {
     while (asked) {
-      const answer = await Promise.race([asked, failed.promise]);
+      const answer = await Promise.race([asked, besides.failed]);
       noteAnswered(progress, answer);
       if (isWhole(answer)) {
         walk.advance({ hung: false });
         passed(answer);
         asked = ask();
+        const earlier = [...besides.begun];
         await storeWhole(work, answer);
-        await calculated;
-        calculate(answer.span.filter((date) => progress.gathered.has(date)));
+        await Promise.all(earlier);
       } else {
         const outcome = await settleUnanswered(work, answer);
         if (outcome === 'too much') walk.shrink();
@@ -61,19 +64,44 @@ export async function gatherSpans(work: GatherWork, walk: SpanWalk, onStored: St
         }
         asked = ask();
       }
+      besides.begin(onStored.span());
     }
     if (walk.current().length > 0) time.signal.throwIfAborted();
-    await calculated;
+    await Promise.all(besides.begun);
+  } catch (cause) {
+    over.abort();
+    // Their failure is told, and not only that the time is over.
+    await Promise.all(besides.begun);
+    throw cause;
   } finally {
     over.abort();
-    await Promise.allSettled([calculated]);
+    await Promise.allSettled(besides.begun);
     if (asked) await time.stopped(asked);
   }
 }
 
+/** What goes on beside the gathering. */
+interface Besides {
+  readonly begin: (work: Promise<void>) => void;
+  readonly begun: readonly Promise<void>[];
+  /** Ends the wait for a source that may never answer. */
+  readonly failed: Promise<never>;
+}
+
+function collected(): Besides {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {});
+  const begun: Promise<void>[] = [];
+  const begin = (work: Promise<void>): void => {
+    work.catch(reject);
+    begun.push(work);
+  };
+  return { begin, begun, failed };
+}
+
 /** Within half of the time that is left. */
 async function askInTime(
-  { run, time }: GatherWork,
+  { run, time }: Omit<GatherWork, 'onStored'>,
   span: readonly IsoDate[],
   over: AbortSignal,
 ): Promise<SpanAnswer> {

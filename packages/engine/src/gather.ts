@@ -6,6 +6,7 @@ import { daysToGather, SpanWalk } from './gather-plan.ts';
 import type { GatherProgress, GatherWork } from './gather-span.ts';
 import { gatherSpans, type StoredListener } from './gather-spans.ts';
 import { refreshDescriptions } from './refresh-descriptions.ts';
+import { rethrowFatal } from './rethrow-fatal.ts';
 import { reviewSightings } from './review-sightings.ts';
 import type { TenantContext } from './tenant-context.ts';
 import { LATE, type TimeShare } from './time-share.ts';
@@ -20,7 +21,7 @@ export interface GatherResult {
  * Stores the inputs of every day that needs it. A span that fails is a problem of its days; what was stored
  * before stays. Nothing here is inside a database transaction.
  * @param time for it: what is not gathered when it is over waits for the next run.
- * @param onStored hears of days that were stored while the source is asked for more.
+ * @param onStored hears of what was stored, while the source is asked for more.
  */
 export async function gather(
   run: TenantContext,
@@ -44,6 +45,7 @@ export async function gather(
   try {
     await gatherAll({ run, time, progress }, { dates, known }, onStored);
   } catch (cause) {
+    rethrowFatal(run, cause);
     if (!time.isOver) throw cause;
     const late = lateProblem(progress.gathered.size, dates.length);
     progress.undated.push(late);
@@ -96,7 +98,11 @@ async function forgetErrors(
   if (settled.length > 0) await store.forgetErrors('gather', settled, [...UNANSWERED]);
 }
 
-async function gatherAll(work: GatherWork, { dates, known }: Asked, onStored: StoredListener): Promise<void> {
+async function gatherAll(
+  work: Omit<GatherWork, 'onStored'>,
+  { dates, known }: Asked,
+  onStored: StoredListener,
+): Promise<void> {
   const { run, time, progress } = work;
   progress.asked = dates.length > 0 || needsInventory(run, known);
   if (progress.asked) {

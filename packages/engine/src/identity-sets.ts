@@ -12,19 +12,29 @@ export function tenantPeriodOf(inventory: Inventory): readonly Identity[] {
   return sortedUnique([...inventory.identities.values()]);
 }
 
+type ActiveSets = Omit<IdentitySets, 'tenantPeriod'>;
+
+/** Of lists that cannot change, as several lines have them in common: by the resource's, then by the metrics' one. */
+const KNOWN = new WeakMap<readonly Identity[], WeakMap<readonly Identity[], ActiveSets>>();
+
 /** The three sets of the specification and their union, sorted, without duplicates and without UNALLOCATED. */
 export function identitySets(
-  resolution: IdentityResolution,
+  { resourceActive, metricsDerived }: IdentityResolution,
   tenantPeriod: readonly Identity[],
 ): IdentitySets {
-  const resourceActive = sortedUnique(resolution.resourceActive);
-  const metricsDerived = sortedUnique(resolution.metricsDerived);
-  return {
-    resourceActive,
-    metricsDerived,
-    tenantPeriod,
-    mergedActive: merge(resourceActive, metricsDerived),
-  };
+  const known = KNOWN.get(resourceActive)?.get(metricsDerived);
+  if (known) return { ...known, tenantPeriod };
+  const sets = activeSets(sortedUnique(resourceActive), sortedUnique(metricsDerived));
+  if (Object.isFrozen(resourceActive) && Object.isFrozen(metricsDerived)) {
+    const ofResource = KNOWN.get(resourceActive) ?? new WeakMap<readonly Identity[], ActiveSets>();
+    Object.freeze(sets.mergedActive);
+    KNOWN.set(resourceActive, ofResource.set(metricsDerived, sets));
+  }
+  return { ...sets, tenantPeriod };
+}
+
+function activeSets(resourceActive: readonly Identity[], metricsDerived: readonly Identity[]): ActiveSets {
+  return { resourceActive, metricsDerived, mergedActive: merge(resourceActive, metricsDerived) };
 }
 
 /** Both are sorted and unique; of an identity in both the right one is taken. */

@@ -54,16 +54,18 @@ export async function runStages(run: StagedRun): Promise<void> {
     run.milliseconds[stage] = milliseconds;
     context.logger.info({ stage, ...result, milliseconds }, `${stage} finished`);
   };
-  const ahead = new CalculationAhead(context);
+  let written: CalculationAhead['results'] = new Map();
   await timed('gather', async () => {
+    const ahead = new CalculationAhead(context);
     const milliseconds = tenant.limits.timeoutSeconds * 1000 * GATHER_SHARE;
     await using time = new TimeShare({ ...options, signal: context.signal, milliseconds });
-    const { failure, ...result } = await gather(context, time, (dates) => ahead.calculate(dates));
+    const { failure, ...result } = await gather(context, time, ahead);
     const suspended = await countGather(tenant, store, { failure, now: options.host.clock() });
     if (suspended) context.problems.push(suspended);
+    written = ahead.results;
     return result;
   });
-  await timed('calculate', () => calculate(context, ahead.results));
+  await timed('calculate', () => calculate(context, written));
   await timed('emit', () => emit(context, tenant.makeEmitters()));
   await timed('prune', () => prune(context));
 }

@@ -25,7 +25,14 @@ export interface GatheredSpan extends Bills {
   /** Tells whether a sighting adds nothing to what this run has recorded. */
   readonly sightings: Sightings;
   /** Called for each day whose inputs were written. */
-  readonly onSaved: (date: IsoDate) => void;
+  readonly onSaved: (stored: DayStored) => void;
+}
+
+/** A day whose inputs have been written. */
+export interface DayStored {
+  readonly state: DateState;
+  /** Whether they told of somebody of whom nothing was stored, or not yet for that day. */
+  readonly observes: boolean;
 }
 
 export interface Sightings {
@@ -102,7 +109,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
   const isStale = verdicts.some(([, verdict]) => verdict === 'stale');
   const observed = newlyObserved(context, day);
   const complaints = complaintsOf(day, verdicts);
-  await context.store.saveGatheredDay({
+  const stored = await context.store.saveGatheredDay({
     ...problemsOfDay(day, complaints, gathered.earlier.standing),
     date,
     lines: lines.lines,
@@ -113,7 +120,7 @@ async function saveDay(context: TenantContext, day: BilledDayToSave): Promise<vo
     complete: !isStale && isDayComplete(context, lines.lines, usage.summaries),
     gatheredAt: context.clock(),
   });
-  gathered.onSaved(date);
+  gathered.onSaved({ state: stored, observes: observed.length > 0 });
   remember(day, observed);
   gathered.problems.push(...complaints);
 }

@@ -82,6 +82,21 @@ describe('a route that follows the other lines of its day', () => {
     expect(await supportRows()).toEqual(['team-a 150', 'team-b 50']);
   });
 
+  it('sees them whatever another that follows them does with what it was told', async () => {
+    const spoiling: ProductRoute = {
+      ...FOLLOWER,
+      allocate(context) {
+        const plan = follow(context);
+        (context.allocatedOfDay!() as Map<string, bigint>).clear();
+        return plan;
+      },
+    };
+    tenant.world.routes = tenant.world.routes.map((route) => (route === FOLLOWER ? spoiling : route));
+    const run = await tenant.run(FEBRUARY_FIRST);
+    expect(run.problems).toEqual([]);
+    expect(await supportRows()).toEqual(['team-a 150', 'team-b 50']);
+  });
+
   it('waits for a line that is held, and then is calculated by itself', async () => {
     tenant.world.usage = [usageDay('2026-02-01', {}, { samplesSeen: 0, samplesExpected: 24 })];
     const held = await tenant.run(FEBRUARY_FIRST);

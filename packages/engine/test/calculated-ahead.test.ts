@@ -39,6 +39,25 @@ describe('days that are calculated while others are gathered', () => {
     expect((await tenant.run(MONTH)).datesCalculated).toBe(0);
   });
 
+  it('are calculated before the rest of what they were asked for with is stored', async () => {
+    const stop = new AbortController();
+    const route = tenantWideRoute('COMPUTE');
+    tenant.world.routes = [
+      {
+        ...route,
+        allocate(context) {
+          stop.abort();
+          return route.allocate(context);
+        },
+      },
+    ];
+    const run = await tenant.run(daysFrom('2026-02-01', 7), { signal: stop.signal });
+    expect(run.status).toBe('interrupted');
+    const stored = (await states()).length;
+    expect(stored).toBeGreaterThan(0);
+    expect(stored).toBeLessThan(7);
+  });
+
   it('are calculated again in the same run when what comes later changes them, which is no revision', async () => {
     tenant.world.usage = tenant.world.usage.filter(({ date }) => date > '2026-02-02');
     await tenant.run(daysFrom('2026-02-01', 2));

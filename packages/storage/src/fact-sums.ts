@@ -13,40 +13,43 @@ export interface SumColumns {
 
 /** Adds facts up by instant and dimension, which takes a fraction of the time of a grouping in the database. */
 export class FactSums {
-  readonly #sums = new Map<number, Map<number, Integer>>();
+  readonly #timestamps: number[] = [];
+  readonly #dimensionIds: number[] = [];
+  readonly #sums: Integer[] = [];
+  /** Where the sum of a dimension is, by instant. */
+  readonly #places = new Map<number, Map<number, number>>();
 
   /** @param period instant of all facts that come without one. */
   add([ids, amounts, instants]: FactColumns, period: number): void {
     const dimensionIds = JSON.parse(ids) as number[];
     const values = integersOf(amounts);
     const timestamps = instants === undefined ? null : (JSON.parse(instants) as number[]);
+    const sums = this.#sums;
     for (let index = 0; index < values.length; index += 1) {
-      const sums = this.#at(timestamps === null ? period : timestamps[index]!);
-      const id = dimensionIds[index]!;
-      const before = sums.get(id);
+      const timestamp = timestamps === null ? period : timestamps[index]!;
+      const dimensionId = dimensionIds[index]!;
       const value = values[index]!;
-      sums.set(id, before === undefined ? value : plus(before, value));
+      const places = this.#placesAt(timestamp);
+      const place = places.get(dimensionId);
+      if (place !== undefined) {
+        sums[place] = plus(sums[place]!, value);
+        continue;
+      }
+      places.set(dimensionId, sums.length);
+      sums.push(value);
+      this.#timestamps.push(timestamp);
+      this.#dimensionIds.push(dimensionId);
     }
   }
 
-  #at(timestamp: number): Map<number, Integer> {
-    let sums = this.#sums.get(timestamp);
-    if (!sums) this.#sums.set(timestamp, (sums = new Map()));
-    return sums;
+  #placesAt(timestamp: number): Map<number, number> {
+    let places = this.#places.get(timestamp);
+    if (!places) this.#places.set(timestamp, (places = new Map()));
+    return places;
   }
 
   columns(): SumColumns {
-    const timestamps: number[] = [];
-    const dimensionIds: number[] = [];
-    const units: bigint[] = [];
-    for (const [timestamp, sums] of this.#sums) {
-      for (const [id, sum] of sums) {
-        timestamps.push(timestamp);
-        dimensionIds.push(id);
-        units.push(BigInt(sum));
-      }
-    }
-    return { timestamps, dimensionIds, units };
+    return { timestamps: this.#timestamps, dimensionIds: this.#dimensionIds, units: this.#sums.map(BigInt) };
   }
 }
 

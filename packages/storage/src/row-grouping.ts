@@ -101,14 +101,9 @@ function placesOf({ sums: { dimensions }, merge }: GroupingInput): Places {
   return { before, after };
 }
 
-/** Sums mostly come in runs that are in order, which sorting makes use of. */
-function orderOf(
-  { sums: { timestamps, dimensions } }: GroupingInput,
-  { before, after }: Places,
-): Uint32Array {
-  const order = new Uint32Array(timestamps.length);
-  for (let index = 0; index < order.length; index += 1) order[index] = index;
-  return order.toSorted(
+/** Sums mostly come in runs that are in order, which sorting an array makes use of, unlike that of a typed one. */
+function orderOf({ sums: { timestamps, dimensions } }: GroupingInput, { before, after }: Places): number[] {
+  return [...timestamps.keys()].toSorted(
     (left, right) =>
       timestamps[left]! - timestamps[right]! ||
       before[left]! - before[right]! ||
@@ -120,7 +115,7 @@ function orderOf(
 interface ChunkInput {
   readonly input: GroupingInput;
   readonly places: Places;
-  readonly order: Uint32Array;
+  readonly order: readonly number[];
   readonly position: number;
   readonly chunkSize: number;
 }

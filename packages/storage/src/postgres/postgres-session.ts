@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
@@ -45,22 +46,25 @@ const COMMIT = 'commit';
  * before it, and those behind one that fails are not run.
  */
 export class PostgresSession {
-  readonly #client: pg.ClientBase;
+  readonly #client: pg.Client;
   readonly #begun: Promise<unknown>;
   /** Answers that nobody has waited for, in order. */
   #unheard: Promise<unknown>[] = [];
   #isChecked = true;
   #hasFailed = false;
   #isOver = false;
+  /** Whether what is sent waits for the rest of this turn. */
+  #isGathering = false;
 
-  constructor(client: pg.ClientBase, begin: string) {
+  constructor(client: pg.Client, begin: string) {
     this.#client = client;
+    this.#inOnePiece();
     this.#begun = client.query(begin);
     this.#leave(this.#begun);
   }
 
   /** For statements of the schema; everything else has a method here. */
-  async bare(): Promise<pg.ClientBase> {
+  async bare(): Promise<pg.Client> {
     await this.#heard();
     return this.#client;
   }
@@ -151,6 +155,7 @@ export class PostgresSession {
     // Rows may be many: none is made that nobody will take.
     if (this.#hasFailed) await this.#heard();
     const copy = new CopyIn(text, pieces);
+    this.#inOnePiece();
     this.#client.query(copy);
     try {
       await copy.sent;
@@ -178,10 +183,23 @@ export class PostgresSession {
   /** Sends a statement. What it returns gives the answer: a promise by itself would be waited for. */
   async #send(config: pg.QueryConfig | pg.QueryArrayConfig): Promise<() => Promise<pg.QueryResult>> {
     if (!HARMLESS.test(config.text)) await this.#begun;
+    this.#inOnePiece();
     const answer = this.#client.query(config as pg.QueryConfig);
     // Met when it is heard.
     answer.catch(() => {});
     return () => answer;
+  }
+
+  /** What is sent before anything is waited for goes in one piece: handing a small one over takes longer than making it. */
+  #inOnePiece(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    const { stream } = this.#client.connection;
+    stream.cork();
+    nextTick(() => {
+      this.#isGathering = false;
+      stream.uncork();
+    });
   }
 
   #leave(answer: Promise<unknown>): void {

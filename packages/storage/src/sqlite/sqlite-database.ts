@@ -1,4 +1,4 @@
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database, Statement, Transaction } from 'better-sqlite3';
 import type { Compilable, CompiledQuery, Kysely } from 'kysely';
 import type { StorageSchema } from '../schema.ts';
 import { storageError } from './storage-error.ts';
@@ -19,10 +19,13 @@ export class SqliteDatabase {
   readonly build: Kysely<StorageSchema>;
   readonly #connection: Database;
   readonly #statements = new Map<string, Statement<unknown[]>>();
+  /** Wrapped once: making a transaction takes longer than a small one. */
+  readonly #transaction: Transaction<(work: () => unknown) => unknown>;
   readonly #onRollback: (() => void)[] = [];
 
   constructor(connection: Database, path: string, build: Kysely<StorageSchema>) {
     this.#connection = connection;
+    this.#transaction = connection.transaction((work: () => unknown) => work());
     this.path = path;
     this.build = build;
   }
@@ -76,7 +79,7 @@ export class SqliteDatabase {
    */
   write<Result>(work: () => Result): Result {
     try {
-      return this.#connection.transaction(work).immediate();
+      return this.#transaction.immediate(work) as Result;
     } catch (error) {
       this.forgetCaches();
       throw storageError(error, this.path);
@@ -86,7 +89,7 @@ export class SqliteDatabase {
   /** Several reads of one state of the database. */
   read<Result>(work: () => Result): Result {
     try {
-      return this.#connection.transaction(work).deferred();
+      return this.#transaction.deferred(work) as Result;
     } catch (error) {
       throw storageError(error, this.path, 'CB_STORAGE_OPEN');
     }
