@@ -27,7 +27,8 @@ export function identitySets(
   const sets = activeSets(sortedUnique(resourceActive), sortedUnique(metricsDerived));
   if (Object.isFrozen(resourceActive) && Object.isFrozen(metricsDerived)) {
     const ofResource = KNOWN.get(resourceActive) ?? new WeakMap<readonly Identity[], ActiveSets>();
-    Object.freeze(sets.mergedActive);
+    // An allocator that changes one would change it for other lines.
+    for (const set of Object.values(sets)) Object.freeze(set);
     KNOWN.set(resourceActive, ofResource.set(metricsDerived, sets));
   }
   return { ...sets, tenantPeriod };

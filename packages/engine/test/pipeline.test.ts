@@ -1,6 +1,6 @@
-import { terminal } from '@chargeback/allocation';
+import { evenSplit, terminal } from '@chargeback/allocation';
 import { Decimal } from '@chargeback/money';
-import type { ProductRoute } from '@chargeback/plugin-api';
+import type { Identity, ProductRoute } from '@chargeback/plugin-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodeOf } from '../src/index.ts';
 import { daysFrom, FEBRUARY_FIRST, identity, line, resource, TestTenant, usageDay } from './support.ts';
@@ -270,6 +270,35 @@ describe('the pipeline', () => {
       billed: '5.0000',
       allocated: '5.0000',
     });
+  });
+
+  it('gives each line the identities that were resolved, whatever another did with the same list', async () => {
+    const resolution = {
+      resourceActive: Object.freeze([identity('team-b'), identity('team-a')]),
+      metricsDerived: Object.freeze([identity('team-c')]),
+    };
+    const honest: ProductRoute = {
+      productType: 'NETWORK',
+      usage: [],
+      resolve: () => resolution,
+      allocate: evenSplit('resourceActive'),
+    };
+    const spoiling: ProductRoute = {
+      ...honest,
+      productType: 'COMPUTE',
+      allocate(context) {
+        (context.identities.resourceActive as Identity[]).pop();
+        return honest.allocate(context);
+      },
+    };
+    tenant.world.routes = [spoiling, honest];
+    tenant.world.lines = [
+      line('2026-02-01', '30', { lineId: 'a' }),
+      line('2026-02-01', '30', { lineId: 'b', productType: 'NETWORK' }),
+    ];
+    const run = await tenant.run(FEBRUARY_FIRST);
+    expect(run.problems).toMatchObject([{ code: 'CB_ALLOCATION_FAILED', path: 'a' }]);
+    expect(await sharesOf()).toEqual({ 'team-a': '15.0000', 'team-b': '15.0000' });
   });
 
   it('splits by usage whose sum is larger than any number', async () => {
