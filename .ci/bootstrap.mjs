@@ -132,7 +132,8 @@ function tool(name, args) {
 }
 
 function node(args) {
-  const own = process.env.NODE_OPTIONS ?? '';
+  // Node takes both spellings.
+  const own = (process.env.NODE_OPTIONS ?? '').replaceAll('_', '-');
   const memory = SMALL_MEMORY.filter((option) => !own.includes(option.slice(0, option.indexOf('='))));
   // Without the dashes Node takes options such as --env-file for its own.
   run(usableNode(), [...memory, '--', ...args], {

@@ -47,10 +47,13 @@ export interface GatherWork {
   readonly run: TenantContext;
   readonly time: TimeShare;
   readonly progress: GatherProgress;
+}
+
+export interface StoringWork extends GatherWork {
   readonly onStored: (stored: DayStored) => void;
 }
 
-interface SpanWork extends GatherWork {
+interface SpanWork extends StoringWork {
   readonly span: readonly IsoDate[];
   readonly problems: Problem[];
 }
@@ -64,7 +67,7 @@ export function noteAnswered({ answered }: GatherProgress, { usage }: SpanAnswer
 }
 
 /** Writes a span that was answered as a whole, and what went wrong with its days. */
-export async function storeWhole(work: GatherWork, answer: SpanAnswer): Promise<void> {
+export async function storeWhole(work: StoringWork, answer: SpanAnswer): Promise<void> {
   const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
   await recorded(spanWork, () => storeAnswer(spanWork, answer));
   await record(spanWork, answer.span);
@@ -75,7 +78,7 @@ export async function storeWhole(work: GatherWork, answer: SpanAnswer): Promise<
 export type Unanswered = 'done' | 'hung' | 'too much';
 
 /** Keeps what was measured, and asks for the days of a span that failed one by one, so that one bad day stays one. */
-export async function settleUnanswered(work: GatherWork, answer: SpanAnswer): Promise<Unanswered> {
+export async function settleUnanswered(work: StoringWork, answer: SpanAnswer): Promise<Unanswered> {
   const spanWork: SpanWork = { ...work, span: answer.span, problems: [] };
   const outcome = await recorded(spanWork, () => settle(spanWork, answer));
   if (outcome !== 'too much') await record(spanWork, answer.span);

@@ -1,7 +1,13 @@
 import type { IsoDate } from '@chargeback/plugin-api';
 import { askSpan, isWhole, type SpanAnswer } from './ask-span.ts';
 import type { SpanWalk } from './gather-plan.ts';
-import { type GatherWork, noteAnswered, settleUnanswered, storeWhole } from './gather-span.ts';
+import {
+  type GatherWork,
+  noteAnswered,
+  settleUnanswered,
+  storeWhole,
+  type StoringWork,
+} from './gather-span.ts';
 import type { DayStored } from './save-gathered.ts';
 import { LATE } from './time-share.ts';
 
@@ -17,7 +23,7 @@ export interface StoredListener {
  * engine and database work at once. No more than two are held in memory.
  */
 export async function gatherSpans(
-  gather: Omit<GatherWork, 'onStored'>,
+  gather: GatherWork,
   walk: SpanWalk,
   onStored: StoredListener,
 ): Promise<void> {
@@ -42,7 +48,7 @@ export async function gatherSpans(
     report(done, span.at(-1)!);
   };
   const besides = collected();
-  const work: GatherWork = { ...gather, onStored: (stored) => besides.begin(onStored.day(stored)) };
+  const work: StoringWork = { ...gather, onStored: (stored) => besides.begin(onStored.day(stored)) };
   let asked = ask();
   try {
     while (asked) {
@@ -70,13 +76,11 @@ export async function gatherSpans(
     await Promise.all(besides.begun);
   } catch (cause) {
     over.abort();
+    await Promise.allSettled(besides.begun);
+    if (asked) await time.stopped(asked);
     // Their failure is told, and not only that the time is over.
     await Promise.all(besides.begun);
     throw cause;
-  } finally {
-    over.abort();
-    await Promise.allSettled(besides.begun);
-    if (asked) await time.stopped(asked);
   }
 }
 
@@ -101,7 +105,7 @@ function collected(): Besides {
 
 /** Within half of the time that is left. */
 async function askInTime(
-  { run, time }: Omit<GatherWork, 'onStored'>,
+  { run, time }: GatherWork,
   span: readonly IsoDate[],
   over: AbortSignal,
 ): Promise<SpanAnswer> {

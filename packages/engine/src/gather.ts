@@ -98,11 +98,7 @@ async function forgetErrors(
   if (settled.length > 0) await store.forgetErrors('gather', settled, [...UNANSWERED]);
 }
 
-async function gatherAll(
-  work: Omit<GatherWork, 'onStored'>,
-  { dates, known }: Asked,
-  onStored: StoredListener,
-): Promise<void> {
+async function gatherAll(work: GatherWork, { dates, known }: Asked, onStored: StoredListener): Promise<void> {
   const { run, time, progress } = work;
   progress.asked = dates.length > 0 || needsInventory(run, known);
   if (progress.asked) {
