@@ -26,6 +26,8 @@ export class CopyIn extends pg.Query {
   readonly #sent = Promise.withResolvers<void>();
   /** What the server says in the end. */
   readonly answer: Promise<void>;
+  /** Bytes of rows handed over since there was a turn for anything else. */
+  sinceTurn = 0;
   #isAnswered = false;
 
   /** @param pieces encoded rows; a piece need not end with a row. */
@@ -59,21 +61,17 @@ export class CopyIn extends pg.Query {
 
   async #sendRows(connection: pg.Connection): Promise<void> {
     const { stream } = connection;
-    let sinceTurn = 0;
     for (const piece of this.#pieces) {
       if (this.#isAnswered) return;
       const rows = typeof piece === 'string' ? Buffer.from(piece) : piece;
       connection.sendCopyFromChunk(rows);
-      sinceTurn += rows.length;
+      this.sinceTurn += rows.length;
       if (stream.writableLength > MAX_WAITING) await this.#drained(stream);
-      else if (sinceTurn > MAX_WAITING) await setImmediate();
+      else if (this.sinceTurn > MAX_WAITING) await setImmediate();
       else continue;
-      sinceTurn = 0;
+      this.sinceTurn = 0;
     }
     if (!this.#isAnswered) connection.endCopyFrom();
-    // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
-    // answers in, nor timers, nor a signal to stop.
-    await setImmediate();
   }
 
   /** Resolves also when the server wants no more. */

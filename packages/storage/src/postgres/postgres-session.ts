@@ -24,6 +24,16 @@ export async function all<Row>(target: Queryable, query: Query<Row>): Promise<Ro
   return rows as Row[];
 }
 
+/** Rows as arrays, for results that are large. */
+export async function arrays<Row extends readonly unknown[]>(
+  target: Queryable,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const { rows } = await target.query({ text, values: [...values], rowMode: 'array' });
+  return rows as unknown as Row[];
+}
+
 /** SQL with its parameters. */
 interface Statement {
   readonly sql: string;
@@ -39,6 +49,9 @@ function configOf(query: Query<unknown> | Statement | string): pg.QueryConfig {
 /** Sent before it is known that there is a transaction: without one they change nothing. */
 const HARMLESS = /^\s*(?:select|commit)\b/;
 const COMMIT = 'commit';
+/** Bytes of rows that go in one piece with what comes behind them; each COPY counts as some. */
+const MOST_WITHOUT_TURN = 524_288;
+const LEAST_OF_COPY = 65_536;
 
 /**
  * One session, inside a transaction. Every statement takes its way to the server and back, so statements are sent
@@ -55,6 +68,8 @@ export class PostgresSession {
   #isOver = false;
   /** Whether what is sent waits for the rest of this turn. */
   #isGathering = false;
+  /** Bytes of rows since there was a turn for anything else. */
+  #sinceTurn = 0;
 
   constructor(client: pg.Client, begin: string) {
     this.#client = client;
@@ -165,6 +180,12 @@ export class PostgresSession {
       throw error;
     }
     this.#leave(copy.answer);
+    this.#sinceTurn += Math.max(copy.sinceTurn, LEAST_OF_COPY);
+    if (this.#sinceTurn <= MOST_WITHOUT_TURN) return;
+    // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
+    // answers in, nor timers, nor a signal to stop.
+    await setImmediate();
+    this.#sinceTurn = 0;
   }
 
   /** The rows of queries that were sent. */

@@ -28,11 +28,29 @@ export async function* loadRows(
   const merge = aggregation === 'daily' || aggregation === 'monthly';
   const days = await database.all(daysWithRowsQuery(database.build, window));
   for (const period of periodsOf(days, aggregation)) {
-    const sums = await database.read((session) =>
-      sumsOf({ session, build: database.build, dimensions }, period, merge),
-    );
+    const sums =
+      (await knownSumsOf({ database, dimensions }, period, merge)) ??
+      (await database.read((session) =>
+        sumsOf({ session, build: database.build, dimensions }, period, merge),
+      ));
     yield* groupRows({ ...owner, sums, merge }, ROWS_PER_CHUNK);
   }
+}
+
+/** One day, all of whose dimensions are known, takes one statement instead of a transaction. Null for any other period. */
+async function knownSumsOf(
+  { database, dimensions }: Pick<RowSource, 'database' | 'dimensions'>,
+  { timestamp, first, end }: Period,
+  merge: boolean,
+): Promise<PeriodSums | null> {
+  if (end - first !== 1) return null;
+  const sums = new FactSums();
+  const [facts] = await database.arrays<FactColumns>(merge ? FACTS : FACTS_BY_INSTANT, [first]);
+  sums.add(facts!, timestamp);
+  const { timestamps, dimensionIds, units } = sums.columns();
+  return dimensions.lacks(dimensionIds)
+    ? null
+    : { timestamps, dimensions: dimensions.of(dimensionIds), units };
 }
 
 interface Reading {
