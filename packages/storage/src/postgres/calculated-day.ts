@@ -11,7 +11,7 @@ import {
 } from '../queries/calculated-day.ts';
 import { dateStateQuery, markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
-import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
+import type { CalculatedDay, CalculatedLine, CalculatedPortion, ReadBill } from '../store.ts';
 import { deleteUnusedKeys } from './billing-lines.ts';
 import { BinaryRows } from './binary-rows.ts';
 import { copyText, pieces } from './copy-text.ts';
@@ -35,7 +35,7 @@ export interface CalculationTarget {
 /**
  * Replaces the rows of a day by the result of a calculation, all in one transaction, after checking that
  * rows and retained cost of every line add up to the stored bill. Dimensions are made before, for the bill as
- * it is then; when it changes in between, that is done again.
+ * it was read; when it is another one by then, that is done again.
  * @throws {ChargebackError} `CB_UNCONSERVED`; the former rows stay then.
  */
 export async function saveCalculatedDay(
@@ -44,31 +44,28 @@ export async function saveCalculatedDay(
 ): Promise<void> {
   const day = dayNumberOf(calculated.date);
   const { build } = database;
-  for (let saved = false; !saved;) {
-    const bill = await loadBill(database, day, calculated);
-    const lines = linesOf(bill, calculated);
+  let { bill } = calculated;
+  for (let saved = false; !saved; bill = undefined) {
+    const { linesDigest, lines: billed } = bill ?? (await loadBill(database, day, calculated));
+    assertSameLines(calculated, billed);
+    const lines = linesOf(billed, calculated);
     const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
     const ids = await dimensions.ensure(portions);
     for (const [index, portion] of portions.entries()) portion.dimensions = ids[index]!;
     await names.ensure(identitiesOf(portions));
     saved = await partitions.around(day, () =>
       database.held((session) =>
-        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest: bill.linesDigest }),
+        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest }),
       ),
     );
   }
-}
-
-interface Bill {
-  readonly linesDigest: string;
-  readonly lines: ReadonlyMap<string, BilledLine>;
 }
 
 async function loadBill(
   database: PostgresDatabase,
   day: DayNumber,
   calculated: CalculatedDay,
-): Promise<Bill> {
+): Promise<ReadBill> {
   const { build } = database;
   const [[state], rows] = await database.readTogether(
     dateStateQuery(build, day),
@@ -77,9 +74,7 @@ async function loadBill(
   if (!state) {
     throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
   }
-  const lines = billedLinesOf(rows);
-  assertSameLines(calculated, lines);
-  return { linesDigest: state.lines_digest, lines };
+  return { linesDigest: state.lines_digest, lines: billedLinesOf(rows) };
 }
 
 interface FactPortion {
@@ -99,9 +94,9 @@ interface ResultLine {
 const NO_DIMENSIONS: DimensionIds = { groupId: 0, ids: new Map() };
 
 /** The lines of a result beside those of the bill, once they are known to add up. */
-function linesOf(bill: Bill, { date, lines }: CalculatedDay): ResultLine[] {
+function linesOf(bill: ReadBill['lines'], { date, lines }: CalculatedDay): ResultLine[] {
   return lines.map((calculated) => {
-    const billed = bill.lines.get(calculated.lineId)!;
+    const billed = bill.get(calculated.lineId)!;
     const { lineKey, line } = billed;
     assertConserved({ date, line }, calculated);
     const portions = calculated.portions.map((portion, index) => ({

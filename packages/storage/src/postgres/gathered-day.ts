@@ -2,7 +2,7 @@ import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
-import { lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
+import { billedLinesOf, lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
 import {
   dateStateOf,
   dateStateQuery,
@@ -123,6 +123,7 @@ export async function loadDay(
   if (!state) return undefined;
   return {
     date,
+    bill: { linesDigest: state.lines_digest, lines: billedLinesOf(lines) },
     lines: linesOf(lines),
     usage: await usageOf(names, { coverage, columns }),
     attempts: attemptsOf(attempts),

@@ -143,10 +143,13 @@ function declareRefused(test: StoreTest): void {
         calculated([allocated('a', [portion({ old: 100n })], { attempts: 2 })], { problems }),
       );
       const before = await store.dateStates(FEBRUARY);
-      await assertRejects(
-        store.saveCalculatedDay(calculated(lines, { calculationId: 'calculation-2' })),
-        'CB_UNCONSERVED',
-      );
+      const { bill } = (await store.loadDay(DAY))!;
+      for (const known of [{}, { bill }]) {
+        await assertRejects(
+          store.saveCalculatedDay(calculated(lines, { calculationId: 'calculation-2', ...known })),
+          'CB_UNCONSERVED',
+        );
+      }
       assert.deepEqual(await store.dateStates(FEBRUARY), before);
       assert.deepEqual(await amounts(store), { old: 100n });
       assert.equal((await store.loadDay(DAY))?.attempts.get('a')?.count, 2);
@@ -156,6 +159,28 @@ function declareRefused(test: StoreTest): void {
       assert.deepEqual(await amounts(await reopen()), { newest: 60n, new: 40n });
     });
   }
+
+  test('is one from a bill that was restated since', async (store) => {
+    await store.saveGatheredDay(gathered([line('a'), line('b')]));
+    const { bill } = (await store.loadDay(DAY))!;
+    await store.saveGatheredDay(gathered([line('a', { units: 70n }), line('c')]));
+    const former = [allocated('a', [portion({ x: 100n })]), allocated('b', [portion({ y: 100n })])];
+    await assertRejects(store.saveCalculatedDay(calculated(former, { bill })), 'CB_UNCONSERVED');
+    assert.deepEqual(await amounts(store), {});
+    const restated = [allocated('a', [portion({ x: 70n })]), allocated('c', [portion({ z: 100n })])];
+    const { bill: restatedBill } = (await store.loadDay(DAY))!;
+    await store.saveCalculatedDay(calculated(restated, { bill: restatedBill }));
+    assert.deepEqual(await amounts(store), { x: 70n, z: 100n });
+  });
+
+  test('is one that adds up only to lines that were changed after they were read', async (store) => {
+    await store.saveGatheredDay(gathered([line('a')]));
+    const { bill, lines } = (await store.loadDay(DAY))!;
+    Object.assign(lines[0]!.totalCost, { units: 1n });
+    const changed = [allocated('a', [portion({ x: 1n })])];
+    await assertRejects(store.saveCalculatedDay(calculated(changed, { bill })), 'CB_UNCONSERVED');
+    assert.deepEqual(await amounts(store), {});
+  });
 
   test('because its day has no inputs writes nothing', async (store) => {
     await assertRejects(store.saveCalculatedDay(calculated([])), 'CB_INTERNAL');
