@@ -22,7 +22,7 @@ import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import { replaceProblems } from './problems.ts';
+import { replaceProblemsOfDay } from './problems.ts';
 import { dayTotals, saveRevision } from './revisions.ts';
 
 export interface CalculationTarget {
@@ -149,7 +149,7 @@ async function replaceResults(
   await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
   await saveAttempts(target, { day, calculated, replaces });
   if (replaces) await deleteUnusedKeys(target, day);
-  await replaceProblems(target, {
+  await replaceProblemsOfDay(target, {
     stage: 'calculate',
     dates: [calculated.date],
     problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),

@@ -18,7 +18,7 @@ import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import { replaceProblems } from './problems.ts';
+import { replaceProblemsOfDay } from './problems.ts';
 import { observeInside } from './save-inventory.ts';
 import { type DayOfUsage, namesIn, saveUsage, usageColumnsQuery, usageOf } from './usage.ts';
 
@@ -102,7 +102,7 @@ async function writeUsage(
   const day = dayNumberOf(date);
   if (observed) await observeInside(target, observed, startOfDay(date));
   const digests = await saveUsage(target, names, { day, usage, stored });
-  if (problems) await replaceProblems(target, { stage: 'gather', dates: [date], problems });
+  if (problems) await replaceProblemsOfDay(target, { stage: 'gather', dates: [date], problems });
   return digests;
 }
 
