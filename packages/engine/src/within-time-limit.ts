@@ -64,13 +64,17 @@ export function eachWithinTimeLimit<Item>(
 }
 
 function workOnSlice(): void {
+  for (const job of jobs.filter(({ signal }) => signal.aborted)) drop(job, job.signal.reason);
+  if (jobs.length === 0) return;
   const sliceEnd = performance.now() + SLICE_MILLISECONDS;
   let finished = 0;
+  let last = jobs[0]!;
   let failure: { readonly cause: unknown } | null = null;
   try {
     watched(() => {
       while (finished < jobs.length && performance.now() < sliceEnd) {
-        if (!jobs[finished]!.step()) finished += 1;
+        last = jobs[finished]!;
+        if (!last.step()) finished += 1;
       }
     });
   } catch (cause) {
@@ -80,11 +84,9 @@ function workOnSlice(): void {
     if (signal.aborted) reject(signal.reason);
     else resolve();
   }
-  const [current] = jobs;
-  if (current && failure) goOnAfter(current, failure.cause);
-  for (const job of jobs.filter(({ signal }) => signal.aborted)) drop(job, job.signal.reason);
+  if (failure && jobs[0] === last) goOnAfter(last, failure.cause);
   // Whoever needs many slices lets the others have some.
-  jobs.push(...jobs.splice(0, 1));
+  if (jobs[0] === last) jobs.push(...jobs.splice(0, 1));
   if (jobs.length > 0) setImmediate(workOnSlice);
 }
 

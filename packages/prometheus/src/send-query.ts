@@ -23,7 +23,7 @@ export interface SendContext<Answer> {
 
 /**
  * Sends a query once and reads the answer within the time and size limits.
- * @throws {ChargebackError} what another try would not mend; the reason of the signal when it aborts.
+ * @throws {ChargebackError} what another try would not mend; the reason of a signal that aborts before all has come.
  */
 export async function sendQuery<Answer>(
   connection: MetricsConnection,

@@ -165,7 +165,7 @@ export interface CalculatedLine {
 /** The result for one day: replaces the day's rows in one transaction. */
 export interface CalculatedDay {
   readonly date: IsoDate;
-  /** What was calculated from: as long as it is the stored one, it is not read again. */
+  /** What was calculated from: a database that is a way off does not read it again while it is the stored one. */
   readonly bill?: ReadBill;
   readonly state: 'held' | 'calculated';
   readonly calculationFingerprint: string;

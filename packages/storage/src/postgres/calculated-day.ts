@@ -1,6 +1,6 @@
 import { ChargebackError } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
-import { type BilledLine, billedLinesOf, billedLinesQuery } from '../queries/billing-lines.ts';
+import { type BilledLine, billedLinesOf, billedLinesQuery, lineKeysQuery } from '../queries/billing-lines.ts';
 import {
   assertConserved,
   assertSameLines,
@@ -15,7 +15,7 @@ import type { CalculatedDay, CalculatedLine, CalculatedPortion, ReadBill } from 
 import { deleteUnusedKeys } from './billing-lines.ts';
 import { BinaryRows } from './binary-rows.ts';
 import { copyText, pieces } from './copy-text.ts';
-import { dateStateRow, type Target } from './date-states.ts';
+import type { Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
 import type { DimensionIds, Dimensions } from './dimensions.ts';
 import { lock } from './locks.ts';
@@ -125,8 +125,8 @@ async function replaceResults(
 ): Promise<boolean> {
   const { session, build } = target;
   await lock(session, { day });
-  const previous = await dateStateRow(target, day);
-  if (previous?.lines_digest !== linesDigest) return false;
+  const [[previous], keys] = await session.together(dateStateQuery(build, day), lineKeysQuery(build, day));
+  if (previous?.lines_digest !== linesDigest || !haveKeys(lines, keys)) return false;
   const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
   // Before the first calculation there is nothing to replace: neither results, nor tries, nor keys of lines that are gone.
   const replaces = previous.calculation_id !== null;
@@ -157,6 +157,15 @@ async function replaceResults(
   await session.later(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
   if (before) await saveRevision(target, { day, calculated, before });
   return true;
+}
+
+/** A bill that was another one in between, and is the same again, has other keys. */
+function haveKeys(
+  lines: readonly ResultLine[],
+  keys: readonly { readonly line_id: string; readonly line_key: number }[],
+): boolean {
+  const stored = new Map(keys.map(({ line_id, line_key }) => [line_id, line_key]));
+  return lines.every(({ billed: { lineKey, line } }) => stored.get(line.lineId) === lineKey);
 }
 
 async function deleteResults({ session }: Target, day: DayNumber): Promise<void> {

@@ -11,7 +11,7 @@ import type { PostgresSession } from './postgres-session.ts';
 export function deleteUnlisted(database: PostgresDatabase, listed: ListedTypes): Promise<Deletions> {
   return database.held(async (session) => {
     await lock(session, 'inventory');
-    const types = [...(await typesOf(session, listed))].filter((type) => type !== SYSTEM_IDENTITY_TYPE);
+    const types = (await typesOf(session, listed)).filter((type) => type !== SYSTEM_IDENTITY_TYPE);
     const counts = await countByType(session, listed, types);
     const present = types.filter((type) => !isEmpty(counts.get(type)));
     await session.later({
@@ -36,17 +36,14 @@ export function deleteUnlisted(database: PostgresDatabase, listed: ListedTypes):
   });
 }
 
-async function typesOf(
-  session: PostgresSession,
-  { kind, types, everyType }: ListedTypes,
-): Promise<Iterable<string>> {
-  if (!everyType) return types;
+async function typesOf(session: PostgresSession, { kind, types, everyType }: ListedTypes): Promise<string[]> {
+  if (!everyType) return [...new Set(types)];
   const { table, own } = tableOf(kind);
   const known = await session.arrays<[string]>(
     `select distinct ${kind}_type from ${table} where true${own}`,
     [],
   );
-  return new Set([...types, ...known.map(([type]) => type)]);
+  return [...new Set([...types, ...known.map(([type]) => type)])];
 }
 
 function tableOf(kind: ListedTypes['kind']): { table: string; own: string } {

@@ -1,6 +1,6 @@
 import { CompiledQuery } from 'kysely';
 import { assertHolder } from '../queries/coordination.ts';
-import { emissionOf, emissionRow, emissionsQuery, saveEmissionQuery } from '../queries/journal.ts';
+import { emissionOf, emissionRow, emissionsQuery } from '../queries/journal.ts';
 import type { EmissionRecord } from '../records.ts';
 import type { EmissionTable } from '../schema.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
@@ -18,24 +18,24 @@ const COLUMNS = {
 } as const satisfies Record<keyof EmissionTable, string>;
 const NAMES = Object.keys(COLUMNS) as (keyof EmissionTable)[];
 
-/** One statement, where a transaction would take four: it writes nothing for who is not the holder, the first parameter. */
-const SAVE_HELD = `with held as materialized (select 1 from leases where id = 1 and holder = $1 for share)
+/**
+ * One statement, where a transaction would take four. For the holder, which is the first parameter, it writes only while
+ * the lease is its own; who has none writes without.
+ */
+const SAVE = `with held as materialized (select 1 from leases where id = 1 and holder = $1 for share)
   insert into emissions (${NAMES.join(', ')})
-  select ${NAMES.map((name, index) => `$${index + 2}::${COLUMNS[name]}`).join(', ')} from held
+  select ${NAMES.map((name, index) => `$${index + 2}::${COLUMNS[name]}`).join(', ')}
+  where $1::text is null or exists (select from held)
   on conflict (emitter, day) do update set ${NAMES.map((name) => `${name} = excluded.${name}`).join(', ')}
   returning $1::text as holder`;
 
 /** @throws {ChargebackError} `CB_STORAGE_LEASE` when the lease was lost. */
 export async function saveEmission(database: PostgresDatabase, record: EmissionRecord): Promise<void> {
-  const { build, holder, place } = database;
-  if (holder === null) {
-    await database.write(saveEmissionQuery(build, record));
-    return;
-  }
+  const { holder, place } = database;
   const row = emissionRow(record);
-  const save = CompiledQuery.raw(SAVE_HELD, [holder, ...NAMES.map((name) => row[name])]);
-  const [saved] = await database.write(save as CompiledQuery<{ holder: string }>);
-  assertHolder(saved?.holder, holder, place);
+  const save = CompiledQuery.raw(SAVE, [holder, ...NAMES.map((name) => row[name])]);
+  const [saved] = await database.write(save as CompiledQuery<{ holder: string | null }>);
+  if (holder !== null) assertHolder(saved?.holder ?? undefined, holder, place);
 }
 
 /** In order of period. */

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
-import { CopyIn } from './copy-in.ts';
+import { CopyIn, Turns } from './copy-in.ts';
 
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
@@ -49,9 +49,6 @@ function configOf(query: Query<unknown> | Statement | string): pg.QueryConfig {
 /** Sent before it is known that there is a transaction: without one they change nothing. */
 const HARMLESS = /^\s*(?:select|commit)\b/;
 const COMMIT = 'commit';
-/** Bytes of rows that go in one piece with what comes behind them; each COPY counts as some. */
-const MOST_WITHOUT_TURN = 524_288;
-const LEAST_OF_COPY = 65_536;
 
 /**
  * One session, inside a transaction. Every statement takes its way to the server and back, so statements are sent
@@ -68,8 +65,7 @@ export class PostgresSession {
   #isOver = false;
   /** Whether what is sent waits for the rest of this turn. */
   #isGathering = false;
-  /** Bytes of rows since there was a turn for anything else. */
-  #sinceTurn = 0;
+  readonly #turns = new Turns();
 
   constructor(client: pg.Client, begin: string) {
     this.#client = client;
@@ -169,7 +165,7 @@ export class PostgresSession {
     await this.#begun;
     // Rows may be many: none is made that nobody will take.
     if (this.#hasFailed) await this.#heard();
-    const copy = new CopyIn(text, pieces);
+    const copy = new CopyIn(text, pieces, this.#turns);
     this.#inOnePiece();
     this.#client.query(copy);
     try {
@@ -180,12 +176,6 @@ export class PostgresSession {
       throw error;
     }
     this.#leave(copy.answer);
-    this.#sinceTurn += Math.max(copy.sinceTurn, LEAST_OF_COPY);
-    if (this.#sinceTurn <= MOST_WITHOUT_TURN) return;
-    // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
-    // answers in, nor timers, nor a signal to stop.
-    await setImmediate();
-    this.#sinceTurn = 0;
   }
 
   /** The rows of queries that were sent. */

@@ -23,8 +23,7 @@ export async function replaceProblems({ session }: Target, scope: ProblemScope):
 /** The same inside a write transaction that holds the one day: others go on replacing those of theirs. */
 export async function replaceProblemsOfDay({ session }: Target, scope: ProblemScope): Promise<void> {
   const placed = placeProblems(scope);
-  // Some may be of no day.
-  await (placed.scopes.size === 1 ? lockShared : lock)(session, 'problems');
+  await (placed.scopes.has(null) ? lock : lockShared)(session, 'problems');
   await replace(session, scope.stage, placed);
 }
 

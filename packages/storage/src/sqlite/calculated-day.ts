@@ -37,9 +37,7 @@ export function saveCalculatedDay(
       throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
     }
     const before = isRevision(previous, calculated) ? dayTotals(database, day) : null;
-    const { bill } = calculated;
-    const isStored = bill?.linesDigest === previous.lines_digest;
-    const billed = isStored ? bill.lines : loadBilledLines(database, day);
+    const billed = loadBilledLines(database, day);
     assertSameLines(calculated, billed);
     // Before the first calculation there is nothing to replace.
     const isFirst = previous.calculation_id === null;

@@ -100,6 +100,24 @@ function declareReplacing(test: StoreTest): void {
     assert.equal((await store.dateStates(FEBRUARY))[0]?.rowCount, 1);
   });
 
+  test('belong to their lines when the bill was another one in between', async (store) => {
+    const lines = [line('a', { units: 30n }), line('b', { units: 70n })];
+    await store.saveGatheredDay(gathered(lines));
+    const { bill } = (await store.loadDay(DAY))!;
+    await store.saveGatheredDay(gathered([]));
+    await store.saveGatheredDay(gathered(lines.toReversed()));
+    const results = [allocated('a', [portion({ x: 30n })]), allocated('b', [portion({ y: 70n })])];
+    await store.saveCalculatedDay(calculated(results, { bill }));
+    const byLine = await store.reconcile(FEBRUARY, 'line');
+    assert.deepEqual(
+      byLine.map(({ billed, allocated: given, difference }) => [billed, given, difference]),
+      [
+        [30n, 30n, 0n],
+        [70n, 70n, 0n],
+      ],
+    );
+  });
+
   test('of one day leave every other day alone', async (store) => {
     await saveOneLine(store, { line: line('a'), portions: [portion({ x: 100n })] });
     await saveOneLine(store, { date: NEXT_DAY, line: line('a'), portions: [portion({ y: 100n })] });
