@@ -6,7 +6,7 @@ import {
   type Problem,
   type Window,
 } from '@chargeback/plugin-api';
-import type { DateState, StoredDay, StoredUsage } from '@chargeback/storage';
+import type { DateState, ReadBill, StoredDay, StoredUsage } from '@chargeback/storage';
 import { calculateDay, type DayResult } from './calculate-day.ts';
 import { digestOf, resultDigest } from './fingerprint.ts';
 import { InventoryTimeline, type WindowInventory } from './inventory-timeline.ts';
@@ -28,10 +28,15 @@ export async function calculateStored(
   state: DateState,
   timeline: InventoryTimeline,
 ): Promise<Calculated | null> {
-  const base = await baseFingerprint(context, state, timeline);
-  if (isSettled(context, state) && state.calculationFingerprint === base) return null;
+  const base = (resourceIds: readonly string[]): string =>
+    baseFingerprint(context, { state, timeline, resourceIds });
+  if (isSettled(context, state)) {
+    const resourceIds = await context.store.lineResources(state.date);
+    if (state.calculationFingerprint === base(resourceIds)) return null;
+  }
   const day = await context.store.loadDay(state.date);
   if (!day) return null;
+  const own = base(resourcesOf(day.bill));
   const loaded = new Map<IsoDate, DayUsage>([[state.date, day.usage]]);
   const windows = new Map<string, WindowInventory>();
   const result = await calculateDay(context, {
@@ -44,7 +49,11 @@ export async function calculateStored(
     lifetimesOf: (resourceId) => timeline.lifetimesOf(resourceId),
     usageOf: (window) => usageOf(context, window, loaded),
   });
-  return { day, result, fingerprint: withOtherWindows(base, { date: state.date, loaded, windows }) };
+  return { day, result, fingerprint: withOtherWindows(own, { date: state.date, loaded, windows }) };
+}
+
+function resourcesOf({ lines }: ReadBill): string[] {
+  return [...new Set([...lines.values()].flatMap(({ line: { resourceId } }) => resourceId ?? []))];
 }
 
 export async function saveCalculated(
@@ -55,6 +64,7 @@ export async function saveCalculated(
   const { result, fingerprint } = calculated;
   await context.store.saveCalculatedDay({
     date: state.date,
+    bill: calculated.day.bill,
     state: nameOf(result),
     calculationFingerprint: fingerprint,
     calculationId: idOf(calculated),
@@ -98,13 +108,16 @@ function reasonOf(before: string | null, after: string): string {
   return changed.length === 0 ? 'tried again' : `changed: ${changed.join(', ')}`;
 }
 
-async function baseFingerprint(
-  context: TenantContext,
-  state: DateState,
-  timeline: InventoryTimeline,
-): Promise<string> {
+interface FingerprintedDay {
+  readonly state: DateState;
+  readonly timeline: InventoryTimeline;
+  /** Those that the bill names. */
+  readonly resourceIds: readonly string[];
+}
+
+function baseFingerprint(context: TenantContext, { state, timeline, resourceIds }: FingerprintedDay): string {
   const window = dayWindow(state.date);
-  const outside = timeline.outsideDigest(window, await context.store.lineResources(state.date));
+  const outside = timeline.outsideDigest(window, resourceIds);
   const inventory = digestOf([timeline.of(window).digest, outside]);
   return fingerprintOf([state.inputDigest, inventory, context.allocationFingerprint, '']);
 }

@@ -58,12 +58,9 @@ export function createPrometheusClient(
   };
   const quote = quoteFor(connection);
   const known = new KnownLabels();
-  const ask = async (request: QueryRequest, signal: AbortSignal): Promise<RangeAnswer> => {
-    const body = await retry(
-      () => sendQuery(connection, request, { fetch, signal, now: host.clock() }),
-      signal,
-    );
-    return parseAnswer(body, request.asked, known);
+  const ask = (request: QueryRequest, signal: AbortSignal): Promise<RangeAnswer> => {
+    const parse = (body: Buffer): RangeAnswer => parseAnswer(body, request.asked, known);
+    return retry(() => sendQuery(connection, request, { fetch, signal, now: host.clock(), parse }), signal);
   };
   return {
     queryRange: ({ expression, start, end, stepSeconds }, signal) =>

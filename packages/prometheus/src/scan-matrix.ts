@@ -41,6 +41,35 @@ export function scanMatrix(
   return series && { series, warnings: [] };
 }
 
+/** Where samples are put until it is known how many there are. */
+interface Samples {
+  readonly times: Float64Array;
+  readonly values: Float64Array;
+}
+
+/** More samples in one answer are put into memory of their own. */
+const MOST_KEPT = 262_144;
+
+/** For one answer after another: to get fresh memory takes longer than to fill it. */
+let kept: Samples = spaceFor(0);
+
+function spaceFor(count: number): Samples {
+  return { times: new Float64Array(count), values: new Float64Array(count) };
+}
+
+function spaceOf(count: number): Samples {
+  if (count > MOST_KEPT) return spaceFor(count);
+  if (kept.times.length < count) kept = spaceFor(count);
+  return kept;
+}
+
+/** The samples from `first` up to `end`. */
+interface ScannedSeries {
+  readonly labels: Labels;
+  readonly first: number;
+  readonly end: number;
+}
+
 class MatrixScanner {
   readonly #body: Buffer;
   readonly #known: KnownLabels;
@@ -53,14 +82,14 @@ class MatrixScanner {
     this.#body = body;
     this.#known = known;
     // A sample takes at least 16 bytes of text.
-    const most = (body.length >> 4) + 1;
-    this.#times = new Float64Array(most);
-    this.#values = new Float64Array(most);
+    const { times, values } = spaceOf((body.length >> 4) + 1);
+    this.#times = times;
+    this.#values = values;
   }
 
   series(): RangeSeries[] | null {
     if (!this.#take(HEAD)) return null;
-    const series: RangeSeries[] = [];
+    const series: ScannedSeries[] = [];
     if (this.#body[this.#at] !== CLOSE_BRACKET) {
       do {
         const one = this.#one();
@@ -68,10 +97,17 @@ class MatrixScanner {
         series.push(one);
       } while (this.#takeByte(COMMA));
     }
-    return this.#take(END) && this.#restIsBlank() ? series : null;
+    if (!this.#take(END) || !this.#restIsBlank()) return null;
+    const times = this.#times.slice(0, this.#count);
+    const values = this.#values.slice(0, this.#count);
+    return series.map(({ labels, first, end }) => ({
+      labels,
+      times: part(times, first, end),
+      values: part(values, first, end),
+    }));
   }
 
-  #one(): RangeSeries | null {
+  #one(): ScannedSeries | null {
     if (!this.#take(METRIC)) return null;
     const end = this.#endOfObject();
     if (end < 0) return null;
@@ -81,11 +117,7 @@ class MatrixScanner {
     if (!this.#take(VALUES)) return null;
     const first = this.#count;
     if (!this.#samples() || !this.#takeByte(CLOSE_BRACE)) return null;
-    return {
-      labels,
-      times: part(this.#times, first, this.#count),
-      values: part(this.#values, first, this.#count),
-    };
+    return { labels, first, end: this.#count };
   }
 
   /** `[1700000000,"1.5"],…]` */

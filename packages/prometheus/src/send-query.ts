@@ -13,18 +13,27 @@ export interface QueryRequest {
 
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+export interface SendContext<Answer> {
+  readonly fetch: PlainFetch;
+  readonly signal: AbortSignal;
+  readonly now: Date;
+  /** Of the body of an answer that is good by its status. What it throws is thrown; it keeps nothing of the bytes. */
+  readonly parse: (body: Buffer) => Answer;
+}
+
 /**
  * Sends a query once and reads the answer within the time and size limits.
- * @throws {ChargebackError} what another try would not mend; the reason of the signal when it aborts.
+ * @throws {ChargebackError} what another try would not mend; the reason of a signal that aborts before all has come.
  */
-export async function sendQuery(
+export async function sendQuery<Answer>(
   connection: MetricsConnection,
   request: QueryRequest,
-  context: { fetch: PlainFetch; signal: AbortSignal; now: Date },
-): Promise<Attempt<Buffer>> {
+  context: SendContext<Answer>,
+): Promise<Attempt<Answer>> {
   const timeout = AbortSignal.timeout(connection.timeout_seconds * 1000);
   const signal = AbortSignal.any([context.signal, timeout]);
   const url = endpointUrl(connection.url, request.endpoint);
+  let isRead = false;
   try {
     const response = await context.fetch(url, {
       method: 'POST',
@@ -34,15 +43,19 @@ export async function sendQuery(
       redirect: 'manual',
       signal,
     });
-    const body = await readBounded(response, connection.max_response_bytes);
-    if (body === null) {
-      const message = `${request.asked.about}: the answer exceeds ${connection.max_response_bytes} bytes`;
-      throw new ChargebackError('CB_METRICS_TOO_LARGE', message);
-    }
-    return response.ok
-      ? { result: body }
-      : failureOf(response, body, { asked: request.asked, url, now: context.now });
+    return await readBounded(response, connection.max_response_bytes, (body) => {
+      isRead = true;
+      if (body === null) {
+        const message = `${request.asked.about}: the answer exceeds ${connection.max_response_bytes} bytes`;
+        throw new ChargebackError('CB_METRICS_TOO_LARGE', message);
+      }
+      return response.ok
+        ? { result: context.parse(body) }
+        : failureOf(response, body, { asked: request.asked, url, now: context.now });
+    });
   } catch (cause) {
+    // What was thrown then is not the network's.
+    if (isRead) throw cause;
     context.signal.throwIfAborted();
     if (ChargebackError.isInstance(cause)) throw cause;
     return {

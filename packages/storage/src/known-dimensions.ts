@@ -20,7 +20,11 @@ export class KnownDimensions {
   /** Whether one of the ids has to be looked up. Begins anew when it knows too many. */
   lacks(ids: readonly number[]): boolean {
     if (this.#byId.size > MAX_CACHED) this.forget();
-    return ids.some((id) => !this.#byId.has(id));
+    return !this.knows(ids);
+  }
+
+  knows(ids: readonly number[]): boolean {
+    return ids.every((id) => this.#byId.has(id));
   }
 
   remember(dimensions: readonly DimensionRow[], groups: readonly Selectable<DimensionGroupTable>[]): void {

@@ -19,6 +19,7 @@ import type {
   UsageOutcome,
   Window,
 } from '@chargeback/plugin-api';
+import type { BilledLine } from './queries/billing-lines.ts';
 
 /** An answer with the digest of the question, so that a later answer can be told from one to another question. */
 export interface GatheredUsage extends UsageDay {
@@ -118,8 +119,16 @@ export interface StoredUsage extends UsageSummary {
   readonly values: readonly number[];
 }
 
+/** The bill of a day as it was read: where the rows of its lines belong, and what they must add up to. */
+export interface ReadBill {
+  readonly linesDigest: string;
+  /** By line id. They are its own: whoever was handed the lines of the day may have changed those. */
+  readonly lines: ReadonlyMap<string, BilledLine>;
+}
+
 export interface StoredDay {
   readonly date: IsoDate;
+  readonly bill: ReadBill;
   /** Sorted by line id. */
   readonly lines: readonly BillingLineItem[];
   readonly usage: ReadonlyMap<string, StoredUsage>;
@@ -156,6 +165,8 @@ export interface CalculatedLine {
 /** The result for one day: replaces the day's rows in one transaction. */
 export interface CalculatedDay {
   readonly date: IsoDate;
+  /** What was calculated from: a database that is a way off does not read it again while it is the stored one. */
+  readonly bill?: ReadBill;
   readonly state: 'held' | 'calculated';
   readonly calculationFingerprint: string;
   readonly calculationId: string;

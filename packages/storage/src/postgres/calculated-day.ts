@@ -1,6 +1,6 @@
 import { ChargebackError } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
-import { type BilledLine, billedLinesOf, billedLinesQuery } from '../queries/billing-lines.ts';
+import { type BilledLine, billedLinesOf, billedLinesQuery, lineKeysQuery } from '../queries/billing-lines.ts';
 import {
   assertConserved,
   assertSameLines,
@@ -11,18 +11,18 @@ import {
 } from '../queries/calculated-day.ts';
 import { dateStateQuery, markCalculatedQuery } from '../queries/date-states.ts';
 import { isRevision } from '../queries/revisions.ts';
-import type { CalculatedDay, CalculatedLine, CalculatedPortion } from '../store.ts';
+import type { CalculatedDay, CalculatedLine, CalculatedPortion, ReadBill } from '../store.ts';
 import { deleteUnusedKeys } from './billing-lines.ts';
 import { BinaryRows } from './binary-rows.ts';
 import { copyText, pieces } from './copy-text.ts';
-import { dateStateRow, type Target } from './date-states.ts';
+import type { Target } from './date-states.ts';
 import { DayTotals, GROUP_TOTALS, IDENTITY_TOTALS } from './day-totals.ts';
 import type { DimensionIds, Dimensions } from './dimensions.ts';
 import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import { replaceProblems } from './problems.ts';
+import { replaceProblemsOfDay } from './problems.ts';
 import { dayTotals, saveRevision } from './revisions.ts';
 
 export interface CalculationTarget {
@@ -35,7 +35,7 @@ export interface CalculationTarget {
 /**
  * Replaces the rows of a day by the result of a calculation, all in one transaction, after checking that
  * rows and retained cost of every line add up to the stored bill. Dimensions are made before, for the bill as
- * it is then; when it changes in between, that is done again.
+ * it was read; when it is another one by then, that is done again.
  * @throws {ChargebackError} `CB_UNCONSERVED`; the former rows stay then.
  */
 export async function saveCalculatedDay(
@@ -44,31 +44,28 @@ export async function saveCalculatedDay(
 ): Promise<void> {
   const day = dayNumberOf(calculated.date);
   const { build } = database;
-  for (let saved = false; !saved;) {
-    const bill = await loadBill(database, day, calculated);
-    const lines = linesOf(bill, calculated);
+  let { bill } = calculated;
+  for (let saved = false; !saved; bill = undefined) {
+    const { linesDigest, lines: billed } = bill ?? (await loadBill(database, day, calculated));
+    assertSameLines(calculated, billed);
+    const lines = linesOf(billed, calculated);
     const portions = lines.flatMap(({ portions: ofLine }) => ofLine);
     const ids = await dimensions.ensure(portions);
     for (const [index, portion] of portions.entries()) portion.dimensions = ids[index]!;
     await names.ensure(identitiesOf(portions));
     saved = await partitions.around(day, () =>
       database.held((session) =>
-        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest: bill.linesDigest }),
+        replaceResults({ session, build }, { day, calculated, lines, names, linesDigest }),
       ),
     );
   }
-}
-
-interface Bill {
-  readonly linesDigest: string;
-  readonly lines: ReadonlyMap<string, BilledLine>;
 }
 
 async function loadBill(
   database: PostgresDatabase,
   day: DayNumber,
   calculated: CalculatedDay,
-): Promise<Bill> {
+): Promise<ReadBill> {
   const { build } = database;
   const [[state], rows] = await database.readTogether(
     dateStateQuery(build, day),
@@ -77,9 +74,7 @@ async function loadBill(
   if (!state) {
     throw new ChargebackError('CB_INTERNAL', `${calculated.date} was calculated but has no inputs`);
   }
-  const lines = billedLinesOf(rows);
-  assertSameLines(calculated, lines);
-  return { linesDigest: state.lines_digest, lines };
+  return { linesDigest: state.lines_digest, lines: billedLinesOf(rows) };
 }
 
 interface FactPortion {
@@ -99,9 +94,9 @@ interface ResultLine {
 const NO_DIMENSIONS: DimensionIds = { groupId: 0, ids: new Map() };
 
 /** The lines of a result beside those of the bill, once they are known to add up. */
-function linesOf(bill: Bill, { date, lines }: CalculatedDay): ResultLine[] {
+function linesOf(bill: ReadBill['lines'], { date, lines }: CalculatedDay): ResultLine[] {
   return lines.map((calculated) => {
-    const billed = bill.lines.get(calculated.lineId)!;
+    const billed = bill.get(calculated.lineId)!;
     const { lineKey, line } = billed;
     assertConserved({ date, line }, calculated);
     const portions = calculated.portions.map((portion, index) => ({
@@ -130,8 +125,8 @@ async function replaceResults(
 ): Promise<boolean> {
   const { session, build } = target;
   await lock(session, { day });
-  const previous = await dateStateRow(target, day);
-  if (previous?.lines_digest !== linesDigest) return false;
+  const [[previous], keys] = await session.together(dateStateQuery(build, day), lineKeysQuery(build, day));
+  if (previous?.lines_digest !== linesDigest || !haveKeys(lines, keys)) return false;
   const before = isRevision(previous, calculated) ? await dayTotals(session, day) : null;
   // Before the first calculation there is nothing to replace: neither results, nor tries, nor keys of lines that are gone.
   const replaces = previous.calculation_id !== null;
@@ -154,7 +149,7 @@ async function replaceResults(
   await session.copy(GROUP_TOTALS, pieces(totals.groupText()));
   await saveAttempts(target, { day, calculated, replaces });
   if (replaces) await deleteUnusedKeys(target, day);
-  await replaceProblems(target, {
+  await replaceProblemsOfDay(target, {
     stage: 'calculate',
     dates: [calculated.date],
     problems: calculated.problems.map((problem) => ({ ...problem, date: calculated.date })),
@@ -162,6 +157,15 @@ async function replaceResults(
   await session.later(markCalculatedQuery(build, calculated, { day, rowCount: totals.rowCount }));
   if (before) await saveRevision(target, { day, calculated, before });
   return true;
+}
+
+/** A bill that was another one in between, and is the same again, has other keys. */
+function haveKeys(
+  lines: readonly ResultLine[],
+  keys: readonly { readonly line_id: string; readonly line_key: number }[],
+): boolean {
+  const stored = new Map(keys.map(({ line_id, line_key }) => [line_id, line_key]));
+  return lines.every(({ billed: { lineKey, line } }) => stored.get(line.lineId) === lineKey);
 }
 
 async function deleteResults({ session }: Target, day: DayNumber): Promise<void> {

@@ -43,6 +43,7 @@ function sessionSettings(location: PostgresLocation): string {
     set lock_timeout to ${lockTimeout};
     set idle_in_transaction_session_timeout to ${idleInTransactionTimeout};
     set client_encoding to 'UTF8';
+    set default_transaction_isolation to 'read committed';
     set work_mem to '32MB';
     set jit to off`;
 }

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import pg from 'pg';
 
-/** Bytes that may wait for a server that is slower than we are. */
+/** Bytes that may wait for a server that is slower than we are, and that go to one that keeps up without a turn. */
 const MAX_WAITING = 1_048_576;
+/** What a COPY counts as at least. */
+const LEAST_OF_COPY = 131_072;
 
 declare module 'pg' {
   /** What the driver has for COPY, and its types do not tell of. */
@@ -11,6 +13,25 @@ declare module 'pg' {
     sendCopyFromChunk(rows: Buffer): void;
     endCopyFrom(): void;
     sendCopyFail(reason: string): void;
+  }
+}
+
+/**
+ * A server that keeps up makes nobody wait: without a turn now and then, rows behind rows, and one COPY behind another,
+ * would let neither answers in, nor timers, nor a signal to stop.
+ */
+export class Turns {
+  #bytes = 0;
+
+  /** Whether it is time for one, now that so much more was sent. */
+  isDue(bytes: number): boolean {
+    this.#bytes += bytes;
+    return this.#bytes > MAX_WAITING;
+  }
+
+  async take(): Promise<void> {
+    await setImmediate();
+    this.#bytes = 0;
   }
 }
 
@@ -23,17 +44,19 @@ declare module 'pg' {
 export class CopyIn extends pg.Query {
   readonly #text: string;
   readonly #pieces: Iterable<string | Buffer>;
+  readonly #turns: Turns;
   readonly #sent = Promise.withResolvers<void>();
   /** What the server says in the end. */
   readonly answer: Promise<void>;
   #isAnswered = false;
 
   /** @param pieces encoded rows; a piece need not end with a row. */
-  constructor(text: string, pieces: Iterable<string | Buffer>) {
+  constructor(text: string, pieces: Iterable<string | Buffer>, turns: Turns) {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     super({ text, callback: (error: unknown) => (error ? reject(error) : resolve()) } as pg.QueryConfig);
     this.#text = text;
     this.#pieces = pieces;
+    this.#turns = turns;
     this.answer = promise;
     const answered = () => {
       this.#isAnswered = true;
@@ -59,21 +82,15 @@ export class CopyIn extends pg.Query {
 
   async #sendRows(connection: pg.Connection): Promise<void> {
     const { stream } = connection;
-    let sinceTurn = 0;
     for (const piece of this.#pieces) {
       if (this.#isAnswered) return;
       const rows = typeof piece === 'string' ? Buffer.from(piece) : piece;
       connection.sendCopyFromChunk(rows);
-      sinceTurn += rows.length;
       if (stream.writableLength > MAX_WAITING) await this.#drained(stream);
-      else if (sinceTurn > MAX_WAITING) await setImmediate();
-      else continue;
-      sinceTurn = 0;
+      if (this.#turns.isDue(rows.length)) await this.#turns.take();
     }
     if (!this.#isAnswered) connection.endCopyFrom();
-    // A server that keeps up makes nobody wait: without a turn here, one COPY behind another would let neither its
-    // answers in, nor timers, nor a signal to stop.
-    await setImmediate();
+    if (this.#turns.isDue(LEAST_OF_COPY)) await this.#turns.take();
   }
 
   /** Resolves also when the server wants no more. */

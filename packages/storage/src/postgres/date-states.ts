@@ -1,10 +1,7 @@
 import type { IsoDate, Window } from '@chargeback/plugin-api';
-import type { DayNumber } from '../convert.ts';
 import {
   confirmCalculationsQuery,
   dateStateOf,
-  dateStateQuery,
-  type DateStateRow,
   dateStatesQuery,
   firstDateOf,
   firstDayQuery,
@@ -29,8 +26,4 @@ export async function loadFirstDate(database: PostgresDatabase): Promise<IsoDate
 export interface Target {
   readonly session: PostgresSession;
   readonly build: PostgresDatabase['build'];
-}
-
-export function dateStateRow({ session, build }: Target, day: DayNumber): Promise<DateStateRow | undefined> {
-  return session.first(dateStateQuery(build, day));
 }

@@ -1,5 +1,6 @@
 import type { LineOfRows } from '../queries/billing-lines.ts';
 import { sql } from 'kysely';
+import pLimit from 'p-limit';
 import { groupsQuery } from '../queries/rows.ts';
 import type { CalculatedPortion } from '../store.ts';
 import { chunked, type Names } from './names.ts';
@@ -60,6 +61,8 @@ export class Dimensions {
   readonly #names: Names;
   readonly #groups = new Map<string, Group>();
   #cached = 0;
+  /** What one makes is there for the next: two would wait for each other in the database, to find the same. */
+  readonly #turn = pLimit(1);
 
   constructor(database: PostgresDatabase, names: Names) {
     this.#database = database;
@@ -68,7 +71,11 @@ export class Dimensions {
   }
 
   /** Makes what is missing, for many portions at once, and gives each portion's ids. Not inside a transaction. */
-  async ensure(portions: readonly DimensionedPortion[]): Promise<DimensionIds[]> {
+  ensure(portions: readonly DimensionedPortion[]): Promise<DimensionIds[]> {
+    return this.#turn(() => this.#ensure(portions));
+  }
+
+  async #ensure(portions: readonly DimensionedPortion[]): Promise<DimensionIds[]> {
     if (this.#cached > MAX_CACHED) this.#forget();
     const keys = portions.map(({ line, portion }) => keyOf(line, portion));
     await this.#ensureGroups(keys);

@@ -2,7 +2,7 @@ import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { type DayNumber, dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
-import { lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
+import { billedLinesOf, lineKeysQuery, linesOf, linesQuery } from '../queries/billing-lines.ts';
 import {
   dateStateOf,
   dateStateQuery,
@@ -18,7 +18,7 @@ import { lock } from './locks.ts';
 import type { Names } from './names.ts';
 import type { Partitions } from './partitions.ts';
 import type { PostgresDatabase } from './postgres-database.ts';
-import { replaceProblems } from './problems.ts';
+import { replaceProblemsOfDay } from './problems.ts';
 import { observeInside } from './save-inventory.ts';
 import { type DayOfUsage, namesIn, saveUsage, usageColumnsQuery, usageOf } from './usage.ts';
 
@@ -102,7 +102,7 @@ async function writeUsage(
   const day = dayNumberOf(date);
   if (observed) await observeInside(target, observed, startOfDay(date));
   const digests = await saveUsage(target, names, { day, usage, stored });
-  if (problems) await replaceProblems(target, { stage: 'gather', dates: [date], problems });
+  if (problems) await replaceProblemsOfDay(target, { stage: 'gather', dates: [date], problems });
   return digests;
 }
 
@@ -123,6 +123,7 @@ export async function loadDay(
   if (!state) return undefined;
   return {
     date,
+    bill: { linesDigest: state.lines_digest, lines: billedLinesOf(lines) },
     lines: linesOf(lines),
     usage: await usageOf(names, { coverage, columns }),
     attempts: attemptsOf(attempts),

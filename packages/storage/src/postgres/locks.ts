@@ -14,6 +14,8 @@ const RESOURCES = {
   tenant: -2_147_483_643,
 } as const;
 
+const SCHEMA = `hashtext('chargeback ' || current_setting('search_path'))`;
+
 export type Lockable = keyof typeof RESOURCES | { readonly day: number };
 
 /**
@@ -22,8 +24,11 @@ export type Lockable = keyof typeof RESOURCES | { readonly day: number };
  */
 export async function lock(session: PostgresSession, what: Lockable): Promise<void> {
   const key = typeof what === 'string' ? RESOURCES[what] : what.day;
-  await session.later({
-    sql: `select pg_advisory_xact_lock(hashtext('chargeback ' || current_setting('search_path')), $1)`,
-    parameters: [key],
-  });
+  await session.later({ sql: `select pg_advisory_xact_lock(${SCHEMA}, $1)`, parameters: [key] });
+}
+
+/** The same beside others who take it so, and beside nobody who takes it alone. */
+export async function lockShared(session: PostgresSession, what: keyof typeof RESOURCES): Promise<void> {
+  const sql = `select pg_advisory_xact_lock_shared(${SCHEMA}, $1)`;
+  await session.later({ sql, parameters: [RESOURCES[what]] });
 }

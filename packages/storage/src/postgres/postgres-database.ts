@@ -4,7 +4,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type pg from 'pg';
 import type { StorageSchema } from '../schema.ts';
 import { assertLease } from './assert-lease.ts';
-import { all, type Answers, PostgresSession, type Queries, type Query } from './postgres-session.ts';
+import { all, type Answers, arrays, PostgresSession, type Queries, type Query } from './postgres-session.ts';
 import { isLostConnection, storageError } from './storage-error.ts';
 
 const READ = 'begin isolation level repeatable read read only';
@@ -66,6 +66,15 @@ export class PostgresDatabase {
 
   async first<Row>(query: Query<Row>): Promise<Row | undefined> {
     return (await this.all(query))[0];
+  }
+
+  /** Rows as arrays of one query, read alone. */
+  async arrays<Row extends readonly unknown[]>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      return await this.#turns(() => arrays<Row>(this.#pool, text, values));
+    } catch (error) {
+      throw this.#coded(error, 'CB_STORAGE_OPEN');
+    }
   }
 
   /** One statement that is a transaction of its own; returns the rows that it tells of. */

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ChargebackError } from '@chargeback/plugin-api';
 import type { Compilable, CompiledQuery } from 'kysely';
 import type pg from 'pg';
-import { CopyIn } from './copy-in.ts';
+import { CopyIn, Turns } from './copy-in.ts';
 
 /** Built and perhaps compiled: raw SQL is compiled by whoever writes it. */
 export type Query<Row> = Compilable<Row> | CompiledQuery<Row>;
@@ -22,6 +22,16 @@ export interface Queryable {
 export async function all<Row>(target: Queryable, query: Query<Row>): Promise<Row[]> {
   const { rows } = await target.query(configOf(query));
   return rows as Row[];
+}
+
+/** Rows as arrays, for results that are large. */
+export async function arrays<Row extends readonly unknown[]>(
+  target: Queryable,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const { rows } = await target.query({ text, values: [...values], rowMode: 'array' });
+  return rows as unknown as Row[];
 }
 
 /** SQL with its parameters. */
@@ -55,6 +65,7 @@ export class PostgresSession {
   #isOver = false;
   /** Whether what is sent waits for the rest of this turn. */
   #isGathering = false;
+  readonly #turns = new Turns();
 
   constructor(client: pg.Client, begin: string) {
     this.#client = client;
@@ -154,7 +165,7 @@ export class PostgresSession {
     await this.#begun;
     // Rows may be many: none is made that nobody will take.
     if (this.#hasFailed) await this.#heard();
-    const copy = new CopyIn(text, pieces);
+    const copy = new CopyIn(text, pieces, this.#turns);
     this.#inOnePiece();
     this.#client.query(copy);
     try {

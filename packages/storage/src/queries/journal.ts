@@ -71,7 +71,11 @@ export function runOf(row: Selectable<RunTable>): RunRecord {
 
 /** One record per emitter and period: the last one counts. */
 export function saveEmissionQuery(build: Kysely<StorageSchema>, record: EmissionRecord) {
-  const row: EmissionTable = {
+  return saveEmissionRow(build, emissionRow(record));
+}
+
+export function emissionRow(record: EmissionRecord): EmissionTable {
+  return {
     emitter: record.emitter,
     day: dayNumberOf(record.period),
     aggregation: record.aggregation,
@@ -82,7 +86,6 @@ export function saveEmissionQuery(build: Kysely<StorageSchema>, record: Emission
     attempts: record.attempts,
     emitted_at: record.emittedAt.getTime(),
   };
-  return saveEmissionRow(build, row);
 }
 
 const saveEmissionRow = queryOfRow((build, row: EmissionTable) =>

@@ -100,6 +100,24 @@ function declareReplacing(test: StoreTest): void {
     assert.equal((await store.dateStates(FEBRUARY))[0]?.rowCount, 1);
   });
 
+  test('belong to their lines when the bill was another one in between', async (store) => {
+    const lines = [line('a', { units: 30n }), line('b', { units: 70n })];
+    await store.saveGatheredDay(gathered(lines));
+    const { bill } = (await store.loadDay(DAY))!;
+    await store.saveGatheredDay(gathered([]));
+    await store.saveGatheredDay(gathered(lines.toReversed()));
+    const results = [allocated('a', [portion({ x: 30n })]), allocated('b', [portion({ y: 70n })])];
+    await store.saveCalculatedDay(calculated(results, { bill }));
+    const byLine = await store.reconcile(FEBRUARY, 'line');
+    assert.deepEqual(
+      byLine.map(({ billed, allocated: given, difference }) => [billed, given, difference]),
+      [
+        [30n, 30n, 0n],
+        [70n, 70n, 0n],
+      ],
+    );
+  });
+
   test('of one day leave every other day alone', async (store) => {
     await saveOneLine(store, { line: line('a'), portions: [portion({ x: 100n })] });
     await saveOneLine(store, { date: NEXT_DAY, line: line('a'), portions: [portion({ y: 100n })] });
@@ -143,10 +161,13 @@ function declareRefused(test: StoreTest): void {
         calculated([allocated('a', [portion({ old: 100n })], { attempts: 2 })], { problems }),
       );
       const before = await store.dateStates(FEBRUARY);
-      await assertRejects(
-        store.saveCalculatedDay(calculated(lines, { calculationId: 'calculation-2' })),
-        'CB_UNCONSERVED',
-      );
+      const { bill } = (await store.loadDay(DAY))!;
+      for (const known of [{}, { bill }]) {
+        await assertRejects(
+          store.saveCalculatedDay(calculated(lines, { calculationId: 'calculation-2', ...known })),
+          'CB_UNCONSERVED',
+        );
+      }
       assert.deepEqual(await store.dateStates(FEBRUARY), before);
       assert.deepEqual(await amounts(store), { old: 100n });
       assert.equal((await store.loadDay(DAY))?.attempts.get('a')?.count, 2);
@@ -156,6 +177,28 @@ function declareRefused(test: StoreTest): void {
       assert.deepEqual(await amounts(await reopen()), { newest: 60n, new: 40n });
     });
   }
+
+  test('is one from a bill that was restated since', async (store) => {
+    await store.saveGatheredDay(gathered([line('a'), line('b')]));
+    const { bill } = (await store.loadDay(DAY))!;
+    await store.saveGatheredDay(gathered([line('a', { units: 70n }), line('c')]));
+    const former = [allocated('a', [portion({ x: 100n })]), allocated('b', [portion({ y: 100n })])];
+    await assertRejects(store.saveCalculatedDay(calculated(former, { bill })), 'CB_UNCONSERVED');
+    assert.deepEqual(await amounts(store), {});
+    const restated = [allocated('a', [portion({ x: 70n })]), allocated('c', [portion({ z: 100n })])];
+    const { bill: restatedBill } = (await store.loadDay(DAY))!;
+    await store.saveCalculatedDay(calculated(restated, { bill: restatedBill }));
+    assert.deepEqual(await amounts(store), { x: 70n, z: 100n });
+  });
+
+  test('is one that adds up only to lines that were changed after they were read', async (store) => {
+    await store.saveGatheredDay(gathered([line('a')]));
+    const { bill, lines } = (await store.loadDay(DAY))!;
+    Object.assign(lines[0]!.totalCost, { units: 1n });
+    const changed = [allocated('a', [portion({ x: 1n })])];
+    await assertRejects(store.saveCalculatedDay(calculated(changed, { bill })), 'CB_UNCONSERVED');
+    assert.deepEqual(await amounts(store), {});
+  });
 
   test('because its day has no inputs writes nothing', async (store) => {
     await assertRejects(store.saveCalculatedDay(calculated([])), 'CB_INTERNAL');

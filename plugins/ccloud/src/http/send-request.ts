@@ -42,14 +42,18 @@ export async function sendRequest(
       redirect: 'manual',
       signal: AbortSignal.any([context.signal, timeout]),
     });
-    const bytes = await readBounded(response, connection.maxResponseBytes);
-    if (bytes === null) {
+    const body = await readBounded(
+      response,
+      connection.maxResponseBytes,
+      (bytes) => bytes?.toString('utf8') ?? null,
+    );
+    if (body === null) {
       const about = describeRequest(connection, request);
       const message = `${about}: the answer exceeds ${connection.maxResponseBytes} bytes`;
       throw new ChargebackError('CB_SOURCE_TOO_LARGE', message);
     }
-    if (!response.ok) return failureOf(response, bytes.toString('utf8'), { request, context });
-    const result = parseJson(bytes.toString('utf8'), { exactNumbers: request.exactNumbers ?? false });
+    if (!response.ok) return failureOf(response, body, { request, context });
+    const result = parseJson(body, { exactNumbers: request.exactNumbers ?? false });
     // A transfer that broke off looks like this too.
     if (result === undefined)
       return { error: unusableAnswer(connection, request, 'it is not JSON'), retryAfter: null };
