@@ -6,7 +6,7 @@ import {
   type Problem,
   type Window,
 } from '@chargeback/plugin-api';
-import type { DateState, ReadBill, StoredDay, StoredUsage } from '@chargeback/storage';
+import type { DateState, StoredDay, StoredUsage } from '@chargeback/storage';
 import { calculateDay, type DayResult } from './calculate-day.ts';
 import { digestOf, resultDigest } from './fingerprint.ts';
 import { InventoryTimeline, type WindowInventory } from './inventory-timeline.ts';
@@ -36,7 +36,7 @@ export async function calculateStored(
   }
   const day = await context.store.loadDay(state.date);
   if (!day) return null;
-  const own = base(resourcesOf(day.bill));
+  const own = base(resourcesOf(day));
   const loaded = new Map<IsoDate, DayUsage>([[state.date, day.usage]]);
   const windows = new Map<string, WindowInventory>();
   const result = await calculateDay(context, {
@@ -52,8 +52,8 @@ export async function calculateStored(
   return { day, result, fingerprint: withOtherWindows(own, { date: state.date, loaded, windows }) };
 }
 
-function resourcesOf({ lines }: ReadBill): string[] {
-  return [...new Set([...lines.values()].flatMap(({ line: { resourceId } }) => resourceId ?? []))];
+function resourcesOf({ lines }: StoredDay): string[] {
+  return [...new Set(lines.flatMap(({ resourceId }) => resourceId ?? []))];
 }
 
 export async function saveCalculated(

@@ -128,7 +128,8 @@ export interface ReadBill {
 
 export interface StoredDay {
   readonly date: IsoDate;
-  readonly bill: ReadBill;
+  /** From a database that is a way off. */
+  readonly bill?: ReadBill | undefined;
   /** Sorted by line id. */
   readonly lines: readonly BillingLineItem[];
   readonly usage: ReadonlyMap<string, StoredUsage>;
@@ -165,8 +166,8 @@ export interface CalculatedLine {
 /** The result for one day: replaces the day's rows in one transaction. */
 export interface CalculatedDay {
   readonly date: IsoDate;
-  /** What was calculated from: a database that is a way off does not read it again while it is the stored one. */
-  readonly bill?: ReadBill;
+  /** What was calculated from, as {@link StoredDay} has it: not read again while it is the stored one. */
+  readonly bill?: ReadBill | undefined;
   readonly state: 'held' | 'calculated';
   readonly calculationFingerprint: string;
   readonly calculationId: string;

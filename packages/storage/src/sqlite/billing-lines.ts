@@ -52,11 +52,7 @@ export function lineResources(database: SqliteDatabase, day: DayNumber): string[
 
 /** The stored bill of a day, sorted by line id. */
 export function loadLines(database: SqliteDatabase, day: DayNumber): BillingLineItem[] {
-  return linesOf(lineRows(database, day));
-}
-
-export function lineRows(database: SqliteDatabase, day: DayNumber) {
-  return database.all(linesQuery(database.build, day));
+  return linesOf(database.all(linesQuery(database.build, day)));
 }
 
 /** The stored bill of a day as its rows need it, by line id. */

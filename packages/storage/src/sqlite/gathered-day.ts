@@ -1,11 +1,10 @@
 import { type IsoDate, startOfDay } from '@chargeback/plugin-api';
 import { dayNumberOf } from '../convert.ts';
 import { dayDigest, linesDigest } from '../input-digest.ts';
-import { billedLinesOf, linesOf } from '../queries/billing-lines.ts';
 import { attemptsOf, attemptsQuery } from '../queries/calculated-day.ts';
 import { dateStateOf, gatheredState, saveDateStateQuery, withUsage } from '../queries/date-states.ts';
 import type { DateState, DayUsage, GatheredDay, StoredDay } from '../store.ts';
-import { lineRows, replaceLines } from './billing-lines.ts';
+import { loadLines, replaceLines } from './billing-lines.ts';
 import { dateStateRow } from './date-states.ts';
 import type { Names } from './names.ts';
 import { replaceProblems } from './problems.ts';
@@ -61,13 +60,10 @@ function writeUsage(
 export function loadDay(database: SqliteDatabase, names: Names, date: IsoDate): StoredDay | undefined {
   const day = dayNumberOf(date);
   return database.read(() => {
-    const state = dateStateRow(database, day);
-    if (!state) return undefined;
-    const lines = lineRows(database, day);
+    if (!dateStateRow(database, day)) return undefined;
     return {
       date,
-      bill: { linesDigest: state.lines_digest, lines: billedLinesOf(lines) },
-      lines: linesOf(lines),
+      lines: loadLines(database, day),
       usage: loadUsage(database, names, day),
       attempts: attemptsOf(database.all(attemptsQuery(database.build, day))),
     };
